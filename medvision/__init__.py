@@ -1,0 +1,1 @@
+"""Honest experiments on 2D medical images."""

@@ -1,0 +1,154 @@
+"""Lightning callbacks: files, timing and random numbers of a training run."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from medvision.runs import write_table
+
+
+class EpochSeed(Callback):
+    """Random numbers of a training epoch follow from seed and epoch alone, so a resumed epoch draws them again.
+
+    Lightning's checkpoints do not hold the state of the generators; dropout would differ after a resume.
+
+    Args:
+        seed: of the experiment.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed torch on this device."""
+        words = (self.seed, trainer.current_epoch, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+
+
+class LastCheckpoint(Callback):
+    """Save everything between two epochs, where a resumed run goes on exactly as if nothing had happened.
+
+    Lightning saves inside an epoch, before a plateau schedule has seen the epoch's metric, and skips that step on
+    resume.
+
+    Args:
+        path: of the checkpoint.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stopped = False
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state after the epoch before."""
+        if trainer.current_epoch > 0:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state after the last epoch."""
+        if not trainer.interrupted:
+            self.stopped = trainer.should_stop
+            self._save(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether early stopping has ended the training, which Lightning's own state does not say."""
+        return {"stopped": self.stopped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up `state_dict`."""
+        self.stopped = state_dict["stopped"]
+
+    def _save(self, trainer: Trainer) -> None:
+        if trainer.fast_dev_run:
+            return
+        part = self.path.with_name(f".{self.path.name}.part")
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            part.replace(self.path)
+
+
+class History(Callback):
+    """`history.csv`: a row an epoch with learning rate, metrics, and seconds.
+
+    Args:
+        path: of the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the rows of the epochs that a resumed run has behind it."""
+        if self.path.is_file() and trainer.ckpt_path is not None:
+            rows = pd.read_csv(self.path)
+            self.rows = rows[rows["epoch"] < trainer.current_epoch].to_dict("records")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; the learning rate is that of the coming epoch."""
+        self._start = time.perf_counter()
+        self._lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the row."""
+        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if "/" in name}
+        seconds = round(time.perf_counter() - self._start, 3)
+        self.rows.append({"epoch": trainer.current_epoch, "lr": self._lr, "seconds": seconds, **metrics})
+        if trainer.is_global_zero:
+            write_table(self.path, pd.DataFrame(self.rows))
+
+
+class EpochLine(Callback):
+    """A line an epoch, where no progress bar can be drawn."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print loss and validation metrics."""
+        if trainer.is_global_zero:
+            shown = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+            shown = {"train/loss": trainer.callback_metrics.get("train/loss", torch.tensor(torch.nan)), **shown}
+            values = "  ".join(f"{name} {float(value):.4g}" for name, value in shown.items())
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
+
+
+class PredictionCollector(Callback):
+    """Gathers the rows that all devices have predicted, once, and writes them in the order of the table.
+
+    A file, because some strategies train in processes that end before their caller could ask them. Set `path` before
+    predicting; it becomes an .npz with `index` int64 (n,) and `probabilities` float32 (n, K).
+    """
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: dict[str, torch.Tensor],
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch on the host."""
+        self._parts.append((outputs["index"].cpu().numpy(), outputs["probabilities"].float().cpu().numpy()))
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gather and write."""
+        gathered: list[Any] = [self._parts]
+        if trainer.world_size > 1:
+            gathered = [None] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, self._parts)
+        parts = [part for of_device in gathered for part in of_device]
+        self._parts = []
+        if not trainer.is_global_zero or self.path is None:
+            return
+        index = np.concatenate([part[0] for part in parts])
+        order = np.argsort(index, kind="stable")
+        probabilities = np.concatenate([part[1] for part in parts])[order]
+        np.savez(self.path, index=index[order], probabilities=probabilities)

@@ -1,0 +1,1 @@
+"""Images on disk, the image table, splits, cache and loading."""

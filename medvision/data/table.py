@@ -1,0 +1,154 @@
+"""The image table: one row an image. Its checks, which find all problems before anything is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from medvision.errors import DataError
+
+LABEL_SEPARATOR = "|"
+MOST_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows of an image table that cannot be used as they are.
+
+    Args:
+        what: what is wrong, without the rows.
+        where: the rows, as the reader of the message finds them: image names, mostly.
+        rows: positions in the table that `on_bad_image: skip` leaves out; empty when skipping is no answer.
+    """
+
+    what: str
+    where: Sequence[str]
+    rows: Sequence[int] = ()
+
+    def __str__(self) -> str:
+        listed = ", ".join(self.where[:MOST_LISTED])
+        more = f" and {len(self.where) - MOST_LISTED} more" if len(self.where) > MOST_LISTED else ""
+        return f"{self.what}: {listed}{more}"
+
+
+def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The table with the columns and types that the rest of medvision relies on.
+
+    Args:
+        table: what `read_table` returned.
+        source: where it came from, for messages.
+
+    Returns:
+        A copy with a RangeIndex; `image`, `label`, `patient` and `study` as strings.
+
+    Raises:
+        DataError: no rows, or no column `image` or `label`.
+    """
+    if table.empty:
+        raise DataError(f"{source}: no images found")
+    absent = [column for column in ("image", "label") if column not in table]
+    if absent:
+        raise DataError(
+            f"{source}: the image table has no column {' and no '.join(absent)}; it has {', '.join(table.columns)}"
+        )
+    table = table.reset_index(drop=True)
+    for column in ("image", "label", "patient", "study"):
+        if column in table:
+            table[column] = table[column].astype("string").astype(object)
+    return table
+
+
+def require_groups(table: pd.DataFrame, group: str) -> None:
+    """Refuse a table that does not say which patient an image shows, unless that was asked for.
+
+    Raises:
+        DataError: the column `group` is absent, or has gaps.
+    """
+    if group == "image":
+        return
+    if group not in table:
+        raise DataError(
+            f"split.group: the image table has no column '{group}', so one {group} could end up in training and test; "
+            "name it by data.patient_pattern or as a column of the table, or write `split: {group: image}` if every "
+            "image shows another patient"
+        )
+    gaps = table.index[table[group].isna() | (table[group].astype(str) == "")]
+    if len(gaps):
+        raise DataError(str(Problem(f"column '{group}' is empty in {len(gaps)} rows", list(table["image"][gaps]))))
+
+
+def check_labels(table: pd.DataFrame, classes: Sequence[str], multilabel: bool) -> list[Problem]:
+    """Rows without a label or with one that is no class."""
+    problems = []
+    labels = table["label"]
+    missing = table.index[labels.isna() | ((labels == "") & (not multilabel))]
+    if len(missing):
+        problems.append(Problem(f"{len(missing)} images without a label", list(table["image"][missing]), list(missing)))
+    named = [label for label in labels.dropna() if label]
+    given = {name for label in named for name in _names(label, multilabel)}
+    strange = sorted(given - set(classes))
+    if strange:
+        there = labels.fillna("").map(lambda label: bool(_names(label, multilabel).intersection(strange)))
+        where = table["image"][there]
+        what = f"labels {', '.join(map(repr, strange))} are none of the classes {', '.join(classes)}"
+        problems.append(Problem(what, list(where)))
+    return problems
+
+
+def _names(label: str, multilabel: bool) -> set[str]:
+    return set(label.split(LABEL_SEPARATOR)) if multilabel else {label}
+
+
+def check_duplicates(table: pd.DataFrame, digests: Sequence[str], group: str) -> list[Problem]:
+    """Rows named twice, and byte-identical images that belong to different groups or carry different labels.
+
+    Args:
+        table: the image table.
+        digests: one content hash a row; an empty string where the image could not be read.
+        group: the column of the split's groups; `image` makes every image its own group.
+    """
+    problems = []
+    twice = table.index[table["image"].duplicated()]
+    if len(twice):
+        problems.append(Problem(f"{len(twice)} rows name an image again", list(table["image"][twice]), list(twice)))
+    rows = table.assign(digest=list(digests), group=table[group], row=table.index)
+    rows = rows[(rows["digest"] != "") & ~rows["image"].duplicated()]
+    copies = rows[rows["digest"].duplicated(keep=False)]
+    across, contradictory = [], []
+    for _, same in copies.groupby("digest", sort=False):
+        if same["label"].nunique() > 1:
+            contradictory.append(same)
+        elif same["group"].nunique() > 1:
+            across.append(same)
+    if contradictory:
+        where = [
+            " = ".join(f"{i} ({label})" for i, label in zip(s["image"], s["label"], strict=True)) for s in contradictory
+        ]
+        skipped = [row for same in contradictory for row in same["row"]]
+        problems.append(Problem("identical images with different labels", where, skipped))
+    if across:
+        noun = "images" if group == "image" else f"{group}s"
+        where = [" = ".join(same["image"]) for same in across]
+        skipped = [row for same in across for row in same["row"].iloc[1:]]
+        problems.append(Problem(f"identical images of different {noun}", where, skipped))
+    return problems
+
+
+def settle_problems(problems: Sequence[Problem], on_bad_image: str) -> list[int]:
+    """Stop at problems, or say which rows to leave out.
+
+    Args:
+        problems: what the checks found.
+        on_bad_image: `error` or `skip`.
+
+    Returns:
+        Positions of the rows to leave out; empty without problems.
+
+    Raises:
+        DataError: `on_bad_image` is `error` and there are problems, or skipping rows does not answer one of them.
+    """
+    fatal = [p for p in problems if on_bad_image == "error" or not p.rows]
+    if fatal:
+        hint = [] if any(not p.rows for p in fatal) else ["data.on_bad_image: skip leaves these images out"]
+        raise DataError(*(str(problem) for problem in fatal), *hint)
+    return sorted({row for problem in problems for row in problem.rows})

@@ -1,0 +1,116 @@
+"""A CSV or Parquet file that names the images and what is known of them."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from medvision.data.table import LABEL_SEPARATOR
+from medvision.datamodules.base import DataModule
+from medvision.errors import ConfigError, DataError
+
+MEANT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+
+
+@dataclass(kw_only=True, eq=False)
+class Table(DataModule):
+    """Images named in a table; every further column is kept, and subgroups can be made of it.
+
+    A column `split` with train, val and test is the official split.
+
+    Args:
+        table_file: the CSV, TSV or Parquet file, relative to `root`.
+        image_column: paths of the images, relative to `root`.
+        label_column: the class of an image; or a list of columns with 0 and 1, for several labels at once.
+        patient_column: who is shown; null where the table does not say.
+        study_column: the study an image belongs to; null where there are none.
+        class_order: the classes in the order of the outputs, the positive one of two last; null for sorted.
+    """
+
+    table_file: str = "labels.csv"
+    image_column: str = "image"
+    label_column: str | list[str] = "label"
+    patient_column: str | None = "patient"
+    study_column: str | None = None
+    class_order: list[str] | None = None
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether several label columns were named."""
+        return isinstance(self.label_column, list)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The label columns, the given order, or the sorted labels."""
+        if isinstance(self.label_column, list):
+            return list(self.label_column)
+        return super().class_names if self.class_order is None else list(self.class_order)
+
+    def read_table(self) -> pd.DataFrame:
+        """See the class."""
+        file = Path(self.root) / self.table_file
+        labels = self.label_column if isinstance(self.label_column, list) else [self.label_column]
+        if self.multilabel and len(labels) < 2:
+            raise ConfigError(f"data.label_column: one column in a list; write `label_column: {labels[0]}`")
+        # The default column may be absent: whether that is a mistake depends on split.group.
+        patient = self.patient_column
+        required = [self.image_column, *labels] + [c for c in (patient, self.study_column) if c and c != "patient"]
+        table = read_labels(file, required)
+        names = {self.image_column: "image"}
+        names |= {column: name for column, name in ((patient, "patient"), (self.study_column, "study")) if column}
+        if isinstance(self.label_column, str):
+            names[self.label_column] = "label"
+        taken = [new for old, new in names.items() if old != new and new in table]
+        table = table.drop(columns=taken).rename(columns=names)
+        if self.patient_column is None and "patient" in table:
+            table = table.drop(columns="patient")
+        return table if isinstance(self.label_column, str) else table.assign(label=_joined(table, labels, file))
+
+
+def read_labels(file: Path, required: Sequence[str]) -> pd.DataFrame:
+    """A table with text in every cell.
+
+    Args:
+        file: CSV, TSV or Parquet.
+        required: columns that must be there.
+
+    Raises:
+        DataError: no such file, not a table, or a column is absent.
+    """
+    if not file.is_file():
+        tables = sorted(path.name for path in file.parent.glob("*") if path.suffix in (".csv", ".tsv", ".parquet"))
+        raise DataError(f"{file}: no such table; the folder has {', '.join(tables) or 'no tables'}")
+    try:
+        if file.suffix == ".parquet":
+            table = pd.read_parquet(file).astype("string").astype(object)
+        else:
+            table = pd.read_csv(file, dtype=str, sep="\t" if file.suffix == ".tsv" else ",")
+    except ImportError as error:
+        raise DataError(f"{file}: Parquet needs `pip install 'medvision-lightning[parquet]'`") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from error
+    problems = []
+    for column in required:
+        if column not in table:
+            near = difflib.get_close_matches(column, list(map(str, table.columns)), 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            problems.append(f"{file}: no column '{column}', it has {', '.join(map(str, table.columns))}{hint}")
+    if problems:
+        raise DataError(*problems)
+    return table
+
+
+def _joined(table: pd.DataFrame, labels: list[str], file: Path) -> pd.Series:
+    """Columns of 0 and 1 as the names of the columns that are 1."""
+    shown = {}
+    for column in labels:
+        values = table[column].astype(str).str.lower().map(MEANT)
+        if values.isna().any():
+            row = int(values.isna().to_numpy().argmax())
+            raise DataError(f"{file}:{row + 2}: '{column}' is {table[column].iloc[row]!r}, expected 0 or 1")
+        shown[column] = values.astype(bool)
+    rows = pd.DataFrame(shown).to_numpy()
+    joined = [LABEL_SEPARATOR.join(name for name, there in zip(labels, row, strict=True) if there) for row in rows]
+    return pd.Series(joined, index=table.index, dtype=object)

@@ -1,0 +1,1 @@
+"""From the prediction table to metrics with intervals. Neither torch nor pictures."""

@@ -1,0 +1,143 @@
+"""Cases to be scored: the images of a prediction table, or the means of a study or a patient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medvision.data.table import LABEL_SEPARATOR, MOST_LISTED
+from medvision.errors import DataError
+from medvision.evaluation.predictions import THRESHOLD, probability_columns
+
+
+@dataclass(frozen=True)
+class Cases:
+    """What is scored, as arrays; a case is an image, a study or a patient.
+
+    Args:
+        truth: (n, K) bool, the classes a case shows; one each unless `multilabel`.
+        predicted: (n, K) bool, the classes it was said to show.
+        probabilities: (n, K) float64 in [0, 1].
+        groups: (n,) int64, the number of the patient, 0 to patients - 1.
+        classes: K names.
+        multilabel: whether a case can show several classes, or none.
+    """
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    groups: np.ndarray
+    classes: tuple[str, ...]
+    multilabel: bool = False
+
+    @property
+    def patients(self) -> int:
+        """How many patients the cases come from."""
+        return int(self.groups.max()) + 1
+
+
+def cases_by_level(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> dict[str, Cases]:
+    """The cases of one split at every level it has.
+
+    Images always; studies where a column `study` says which image belongs to which; patients where each has one
+    target only, some have several images, and they are not the studies again. The probabilities of a study are the
+    means over its images. An image without a study is a study of its own.
+
+    Args:
+        frame: a checked prediction table.
+        classes: their names in order.
+        multilabel: several classes an image, or none.
+
+    Raises:
+        DataError: the images of a study have different targets.
+    """
+    images = image_cases(frame, classes, multilabel=multilabel)
+    levels = {"image": images}
+    if "study" in frame and _known(frame["study"]).any():
+        study = _study_numbers(frame, images.groups)
+        torn = _torn(images.truth, study)
+        if len(torn):
+            raise DataError(*_describe_torn(frame, study, torn))
+        levels["study"] = mean_cases(images, study)
+    units = levels.get("study", images)
+    if images.patients < len(units.truth) and not len(_torn(images.truth, images.groups)):
+        levels["patient"] = mean_cases(images, images.groups)
+    return levels
+
+
+def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Cases:
+    """One case a row. Where the patient is not known, an image is a group of its own."""
+    return Cases(
+        truth=_one_hot(frame["target"], classes, multilabel),
+        predicted=_one_hot(frame["predicted"], classes, multilabel),
+        probabilities=frame[probability_columns(classes)].to_numpy(dtype=np.float64),
+        groups=_patient_numbers(frame),
+        classes=tuple(classes),
+        multilabel=multilabel,
+    )
+
+
+def mean_cases(images: Cases, units: np.ndarray) -> Cases:
+    """Average the probabilities of the images of each unit, and decide anew.
+
+    Args:
+        images: one case an image.
+        units: (n,) int64, the study or patient of each image, numbered from 0; one target a unit.
+    """
+    counts = np.bincount(units)
+    sums = np.stack([np.bincount(units, column) for column in images.probabilities.T], axis=1)
+    probabilities = sums / counts[:, None]
+    _, first = np.unique(units, return_index=True)
+    if images.multilabel:
+        predicted = probabilities >= THRESHOLD
+    else:
+        predicted = np.eye(len(images.classes), dtype=bool)[probabilities.argmax(axis=1)]
+    return Cases(images.truth[first], predicted, probabilities, images.groups[first], images.classes, images.multilabel)
+
+
+def _known(values: pd.Series) -> pd.Series:
+    return values.notna() & (values.astype(str) != "")
+
+
+def _patient_numbers(frame: pd.DataFrame) -> np.ndarray:
+    """Numbers in the order of the names, so that the rows' order does not change what a resample draws."""
+    image = "image " + frame["image"].astype(str)
+    if "patient" not in frame:
+        return pd.factorize(image, sort=True)[0]
+    return pd.factorize(("patient " + frame["patient"].astype(str)).where(_known(frame["patient"]), image), sort=True)[
+        0
+    ]
+
+
+def _study_numbers(frame: pd.DataFrame, patients: np.ndarray) -> np.ndarray:
+    known = _known(frame["study"])
+    study = ("study " + frame["study"].astype(str)).where(known, "image " + frame["image"].astype(str))
+    return pd.DataFrame({"patient": patients, "study": study}).groupby(["patient", "study"]).ngroup().to_numpy()
+
+
+def _torn(truth: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The units whose images do not all have the same target."""
+    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
+    different = (truth != truth[first[unit]]).any(axis=1)
+    return np.unique(units[different])
+
+
+def _describe_torn(frame: pd.DataFrame, study: np.ndarray, torn: np.ndarray) -> list[str]:
+    lines = []
+    for number in torn[:MOST_LISTED]:
+        rows = frame[study == number]
+        patient = f" of patient {rows['patient'].iloc[0]}" if "patient" in rows else ""
+        targets = ", ".join(repr(name) for name in sorted(set(rows["target"].fillna(""))))
+        lines.append(f"study {rows['study'].iloc[0]}{patient}: its images have the targets {targets}; expected one")
+    if len(torn) > MOST_LISTED:
+        lines.append(f"and {len(torn) - MOST_LISTED} more studies; leave the column study out if a study shows several")
+    return lines
+
+
+def _one_hot(names: pd.Series, classes: Sequence[str], multilabel: bool) -> np.ndarray:
+    names = names.fillna("").astype(str)
+    if multilabel:
+        split = names.str.split(LABEL_SEPARATOR)
+        return np.array([[name in row for name in classes] for row in map(set, split)], dtype=bool)
+    return names.to_numpy(dtype=object)[:, None] == np.array(classes, dtype=object)[None, :]

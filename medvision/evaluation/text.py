@@ -1,0 +1,155 @@
+"""Metrics as text: the classification report of the terminal, and how a value and its interval are written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+SUMMARY = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity (mean)",
+    "specificity": "specificity (mean)",
+    "f1": "F1 (macro)",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "kappa": "Cohen's kappa",
+    "log_loss": "log loss",
+}
+BY_CLASS = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
+UNDEFINED = "–"
+WIDTH = 100
+LONGEST_NAME = 13
+TERMINAL_COLUMNS = ("sensitivity", "specificity", "precision", "f1", "auroc")
+UNITS = {"image": "images", "study": "studies", "patient": "patients"}
+
+
+def value_text(entry: Entry, digits: int = 3) -> str:
+    """A value as text; a dash where it is undefined."""
+    value = entry["value"]
+    return UNDEFINED if value is None else f"{value:.{digits}f}"
+
+
+def interval_text(entry: Entry, digits: int = 3) -> str:
+    """An interval as text, empty where there is none."""
+    if entry["low"] is None:
+        return ""
+    return f"{entry['low']:.{digits}f}–{entry['high']:.{digits}f}"
+
+
+def class_counts(metrics: Mapping[str, Entry]) -> dict[str, int]:
+    """How many cases show each class, from the metrics of one level."""
+    if "label_counts" in metrics:
+        counts = metrics["label_counts"]
+        return {name: row["tp"] + row["fn"] for name, row in zip(counts["classes"], counts["value"], strict=True)}
+    matrix = metrics["confusion_matrix"]
+    return {name: sum(row) for name, row in zip(matrix["classes"], matrix["value"], strict=True)}
+
+
+def count_text(metrics: Mapping[str, Entry], level: str) -> str:
+    """`94 images of 25 patients`, from the metrics of one level."""
+    n, patients = metrics["accuracy"]["n"], metrics["accuracy"]["patients"]
+    units = level if n == 1 else UNITS[level]
+    if level == "patient" or patients == n:
+        return f"{n} {units}"
+    return f"{n} {units} of {patients} {'patient' if patients == 1 else 'patients'}"
+
+
+def classification_report(metrics: Mapping[str, Mapping[str, Entry]]) -> str:
+    """The metrics of one split for the terminal, at most 100 characters wide.
+
+    Args:
+        metrics: {level: {metric: entry}}.
+    """
+    parts = [_summary(metrics)]
+    for level, entries in metrics.items():
+        parts.append(f"By class, per {level}\n{_by_class(entries)}")
+        if "confusion_matrix" in entries:
+            parts.append(_confusion(entries["confusion_matrix"], level))
+    said = notes(metrics)
+    return "\n\n".join([*parts, "\n".join(said)] if said else parts)
+
+
+def _summary(metrics: Mapping[str, Mapping[str, Entry]]) -> str:
+    head = ["95 % intervals", *(count_text(entries, level) for level, entries in metrics.items())]
+    rows = [head]
+    for name, title in SUMMARY.items():
+        found = [entries[name] for entries in metrics.values() if name in entries]
+        if found:
+            rows.append([title, *(_cell(entry, " [{}]") for entry in found)])
+    return _align(rows)
+
+
+def _by_class(entries: Mapping[str, Entry]) -> str:
+    rows = [["class", "n", *(BY_CLASS[name] for name in TERMINAL_COLUMNS)]]
+    for label, count in class_counts(entries).items():
+        cells = [_cell(entries[f"{name}_{label}"], " {}", digits=2) for name in TERMINAL_COLUMNS]
+        rows.append([_cut(label, LONGEST_NAME), str(count), *cells])
+    return _align(rows)
+
+
+def _confusion(entry: Entry, level: str) -> str:
+    classes, matrix = entry["classes"], entry["value"]
+    title = f"Confusion matrix, per {level} (rows: true, columns: predicted)"
+    room = (WIDTH - LONGEST_NAME - 4) // len(classes) - 2
+    longest = max(len(str(count)) for row in matrix for count in row)
+    if room < max(longest, 2):
+        return f"{title}\n{len(classes)} classes do not fit here; the report shows it"
+    numbered = room < min(8, max(map(len, classes)))
+    digits = len(str(len(classes)))
+    names = [f"{k:>{digits}} {name}" if numbered else name for k, name in enumerate(classes, start=1)]
+    head = ["", *(str(k) if numbered else _cut(name, room) for k, name in enumerate(classes, start=1))]
+    body = [[_cut(name, LONGEST_NAME + 2), *map(str, row)] for name, row in zip(names, matrix, strict=True)]
+    return f"{title}\n{_align([head, *body], right=True)}"
+
+
+def notes(metrics: Mapping[str, Mapping[str, Entry]]) -> list[str]:
+    """What a reader of the metrics of one split must know: absent classes, and intervals that say little or nothing.
+
+    Args:
+        metrics: {level: {metric: entry}}.
+    """
+    first = next(iter(metrics.values()))
+    lines = []
+    absent = first["absent_classes"]["value"]
+    if absent:
+        lines.append(f"Not in this split, and in no mean: {', '.join(absent)}.")
+    scored = [entry for entries in metrics.values() for entry in entries.values() if "low" in entry]
+    if all(entry["low"] is None for entry in scored):
+        one = first["accuracy"]["patients"] == 1
+        return [*lines, "No intervals: " + ("one patient says nothing about others." if one else "no resamples.")]
+    if any(entry["low"] is None and entry["value"] is not None for entry in scored):
+        lines.append("No interval where fewer than half of the resamples define the metric: too few patients.")
+    if any(entry["low"] is not None and entry["low"] == entry["high"] for entry in scored):
+        lines.append(
+            "An interval without width: every resample gave the same value; too few cases to say how sure it is."
+        )
+    return lines
+
+
+def _cell(entry: Entry, form: str, digits: int = 3) -> str:
+    interval = interval_text(entry, digits)
+    return value_text(entry, digits) + (form.format(interval) if interval else "")
+
+
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else f"{name[: width - 1]}…"
+
+
+def _align(rows: Sequence[Sequence[str]], *, right: bool = False) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if right and k else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Networks: the only callers of timm and of segmentation-models-pytorch."""

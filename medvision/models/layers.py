@@ -1,0 +1,76 @@
+"""Which layers learn, and how fast each."""
+
+import difflib
+from typing import Any, Literal
+
+from timm.models import group_parameters
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from medvision.config.settings import OptimizerSettings
+from medvision.errors import ModelError
+from medvision.models.backbones import head_names
+
+
+def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[str]) -> None:
+    """Let only some parts of a network learn.
+
+    Args:
+        network: from `create_backbone`.
+        trainable: `all`, `head`, or names of modules, such as `[layer2, layer3, layer4, fc]`.
+
+    Raises:
+        ModelError: the network has no such part.
+    """
+    if trainable == "all":
+        return
+    names = head_names(network) if trainable == "head" else tuple(trainable)
+    modules = dict(network.named_modules())
+    unknown = [name for name in names if name not in modules]
+    if unknown:
+        parts = [name for name, _ in network.named_children()]
+        raise ModelError(
+            *(
+                f"model.trainable: the network has no part '{name}'; "
+                + (f"did you mean '{near[0]}'? " if (near := difflib.get_close_matches(name, parts, 1)) else "")
+                + f"its parts: {', '.join(parts)}"
+                for name in unknown
+            )
+        )
+    network.requires_grad_(False)
+    for name in names:
+        modules[name].requires_grad_(True)
+
+
+def freeze_statistics(network: nn.Module) -> None:
+    """Keep the running statistics of batch-norm layers whose weights are frozen.
+
+    To be called after every `network.train()`, which would let them move again.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module.weight is not None and not module.weight.requires_grad:
+            module.eval()
+
+
+def parameter_groups(network: Any, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Parameters that learn, grouped by learning rate and weight decay.
+
+    Biases and the weights of normalisation layers are not decayed. With `layer_decay` d, a layer that lies k layers
+    before the output learns at lr · d^k (Bao et al., BEiT, ICLR 2022). timm's own function only notes that factor
+    beside the learning rate, where torch's schedules do not see it.
+    """
+    layers = group_parameters(network, network.group_matcher(coarse=False), reverse=True)
+    last = max(layers.values())
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        layer = last if settings.layer_decay is None else layers.get(name, last)
+        decays = parameter.ndim > 1
+        factor = 1.0 if settings.layer_decay is None else settings.layer_decay ** (last - layer)
+        group = groups.setdefault(
+            (layer, decays),
+            {"params": [], "lr": settings.lr * factor, "weight_decay": settings.weight_decay if decays else 0.0},
+        )
+        group["params"].append(parameter)
+    return [groups[key] for key in sorted(groups)]

@@ -1,0 +1,203 @@
+"""The run folder: the one place that knows its file names."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medvision.errors import RunError
+
+TEXT_COLUMNS = dict.fromkeys(("image", "label", "patient", "study", "group", "target", "predicted"), str)
+FOLDER_VARIABLE = "MEDVISION_RUN_FOLDER"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run: what was asked, what was trained, how good it is."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved experiment, YAML."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, git commit, seed."""
+        return self.path / "environment.json"
+
+    @property
+    def split(self) -> Path:
+        """Every image with patient, split, fold and the SHA-256 of its file."""
+        return self.path / "split.csv"
+
+    @property
+    def skipped(self) -> Path:
+        """Images that were left out, and why."""
+        return self.path / "skipped.csv"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that is evaluated."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint from which training goes on."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def preprocessing(self) -> Path:
+        """What must be done to an image before the network sees it."""
+        return self.path / "preprocessing.json"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """The prediction table."""
+        return self.path / "predictions.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """{split: {level: {metric: {value, low, high, n}}}}."""
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of figures."""
+        return self.path / "figures"
+
+    @property
+    def training_batch(self) -> Path:
+        """What the network saw: a contact sheet of augmented training images."""
+        return self.figures / "training_batch.png"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of TensorBoard and W&B files."""
+        return self.path / "logs"
+
+    @property
+    def started(self) -> bool:
+        """Whether an epoch was finished."""
+        return self.last.is_file()
+
+
+def create_run(output: Path, name: str) -> RunFolder:
+    """A new run folder `<output>/<name>/<time>-<short id>`, with `<output>/<name>/latest` linked to it.
+
+    A process that a multi-device strategy has started finds the folder of its parent instead.
+    """
+    inherited = os.environ.get(FOLDER_VARIABLE)
+    if inherited and "LOCAL_RANK" in os.environ:
+        return RunFolder(Path(inherited))
+    # A local time: it is read by the person who started the run.
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    run = RunFolder(output / name / f"{stamp}-{secrets.token_hex(2)}")
+    for folder in (run.best.parent, run.figures, run.logs):
+        folder.mkdir(parents=True)
+    os.environ[FOLDER_VARIABLE] = str(run.path.resolve())
+    link_latest(run)
+    return run
+
+
+def link_latest(run: RunFolder) -> None:
+    """Point `latest` beside the run folder at it. Where links are not allowed, `latest` is a file with the name."""
+    latest = run.path.parent / "latest"
+    fresh = run.path.parent / f".latest-{run.path.name}"
+    try:
+        fresh.symlink_to(run.path.name)
+    except OSError:
+        fresh.write_text(run.path.name, encoding="utf-8")
+    fresh.replace(latest)
+
+
+def open_run(name: str | Path, output: Path = Path("runs")) -> RunFolder:
+    """An existing run folder.
+
+    Args:
+        name: its path; `<output>/<name>` or `<output>/<name>/latest`; or `latest`, the newest of all under `output`.
+        output: the folder of all runs.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    if str(name) == "latest":
+        candidates = sorted(output.glob("*/*/experiment.yaml"), key=lambda file: file.stat().st_mtime)
+        if not candidates:
+            raise RunError(f"{output}: no run here yet; give the path of a run folder")
+        return RunFolder(candidates[-1].parent.resolve())
+    path = Path(name)
+    if path.name == "latest" and path.is_file():
+        path = path.parent / path.read_text(encoding="utf-8").strip()
+    if not (path / "experiment.yaml").is_file() and (path / "latest").exists():
+        return open_run(path / "latest")
+    run = RunFolder(path.resolve())
+    if not path.is_dir():
+        raise RunError(f"{name}: no such run folder; `medvision fit` prints the path of the one it writes")
+    if not run.experiment.is_file():
+        raise RunError(f"{name}: no run folder, it has no experiment.yaml")
+    return run
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values; the file appears complete or not at all."""
+    replace_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file; it appears complete or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read plain values.
+
+    Raises:
+        RunError: the file is absent: the run did not get that far.
+    """
+    return json.loads(_require(path).read_text(encoding="utf-8"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV; the file appears complete or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    table.to_csv(part, index=False)
+    part.replace(path)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV of a run folder; names stay text, an empty one stays empty.
+
+    Raises:
+        RunError: the file is absent: the run did not get that far.
+    """
+    header = pd.read_csv(_require(path), nrows=0).columns
+    text = {name: kind for name, kind in TEXT_COLUMNS.items() if name in header}
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in header if c not in text})
+    return table.astype(dict.fromkeys(text, object))
+
+
+def _require(path: Path) -> Path:
+    if not path.is_file():
+        raise RunError(
+            f"{path}: not there; the run did not get that far, `medvision fit --resume {path.parent}` goes on"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""LightningModules: what is learned, from which loss, with which optimizer."""

@@ -1,0 +1,147 @@
+"""What all tasks share: one step for training and validation, metrics once an epoch, prediction by row."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from medvision.config.settings import OptimizerSettings, Schedule
+from medvision.data.loading import Batch
+from medvision.models.layers import freeze_statistics
+from medvision.tasks.optimization import create_optimizer, create_schedule
+
+
+class Task(LightningModule):
+    """A network with its loss, its optimizer and its running metrics.
+
+    Nothing but the loss is computed in a step: outputs are kept on the device and evaluated once an epoch.
+
+    Args:
+        network: maps normalised images (B, C, S, S) float32 to outputs.
+        mean: of the pixels in [0, 1], one a channel.
+        std: likewise.
+        optimizer: the `optimizer` section of the experiment, plain values.
+        schedule: the `schedule` section of the experiment, plain values.
+
+    Attributes:
+        metric_names: what is logged behind `train/` and `val/`; empty if the task does not say.
+    """
+
+    metric_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        optimizer: dict[str, Any],
+        schedule: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        # Convolutions are a tenth faster on CPU, and more on tensor cores, when channels vary fastest.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.mean, self.std = mean, std
+        self.register_buffer("_shift", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("_scale", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.optimizer_settings = OptimizerSettings.model_validate(optimizer)
+        self.schedule_settings: Schedule = TypeAdapter(Schedule).validate_python(schedule)
+        self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    # What a task decides
+
+    @abstractmethod
+    def compute_loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The loss of a batch, a scalar."""
+
+    @abstractmethod
+    def compute_metrics(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
+        """Running metrics of an epoch by name, without the stage."""
+
+    @abstractmethod
+    def predict_rows(self, outputs: Tensor) -> dict[str, Tensor]:
+        """What is kept of the outputs for the prediction table, tensors with B rows."""
+
+    # One step for all
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs of the network for images (B, C, S, S) uint8."""
+        normalised = images.float().sub(self._shift).div(self._scale)
+        return self.network(normalised.contiguous(memory_format=torch.channels_last))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of a training batch."""
+        return self._step(batch)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the outputs of a validation batch."""
+        self._step(batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Rows of the prediction table: `index` of the image in its table and what `predict_rows` gives."""
+        return {"index": batch["index"], **self.predict_rows(self(batch["image"]))}
+
+    def _step(self, batch: Batch) -> Tensor:
+        outputs = self(batch["image"])
+        loss = self.compute_loss(outputs, batch["target"])
+        self._kept.append((loss.detach(), outputs.detach(), batch["target"]))
+        return loss
+
+    # Metrics once an epoch
+
+    def on_train_epoch_start(self) -> None:
+        """Forget what an interrupted epoch has left."""
+        self._kept.clear()
+
+    def on_validation_epoch_start(self) -> None:
+        """Close the training epoch before validation adds to what is kept."""
+        if not self.trainer.sanity_checking and self._kept:
+            self._log_epoch("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/loss` and the other metrics."""
+        if self.trainer.sanity_checking:
+            self._kept.clear()
+        else:
+            self._log_epoch("val")
+
+    def on_train_epoch_end(self) -> None:
+        """Log the training metrics of an epoch without validation."""
+        if self._kept:
+            self._log_epoch("train")
+
+    def _log_epoch(self, stage: str) -> None:
+        losses, outputs, targets = zip(*self._kept, strict=True)
+        sizes = torch.tensor([len(target) for target in targets], device=losses[0].device)
+        self._kept.clear()
+        parts = self._gather((torch.stack(losses), sizes, torch.cat(outputs).float(), torch.cat(targets)))
+        loss, size, output, target = (torch.cat(column) for column in zip(*parts, strict=True))
+        # The training loss is what was minimised; the validation loss is that of the whole set, not of its batches.
+        mean = (loss * size).sum() / size.sum() if stage == "train" else self.compute_loss(output, target)
+        metrics = {"loss": float(mean), **self.compute_metrics(output, target)}
+        self.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, sync_dist=True)
+
+    def _gather(self, mine: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:
+        """The tensors of every device, which may differ in length; a list of one on a single device."""
+        if self.trainer.world_size == 1:
+            return [mine]
+        gathered: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(gathered, tuple(tensor.cpu() for tensor in mine))
+        return [tuple(tensor.to(mine[0].device) for tensor in part) for part in gathered]
+
+    # Optimization
+
+    def train(self, mode: bool = True) -> "Task":
+        """Switch between training and inference; frozen batch normalisation keeps its statistics in both."""
+        super().train(mode)
+        if mode:
+            freeze_statistics(self.network)
+        return self
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule of the experiment."""
+        optimizer = create_optimizer(self.network, self.optimizer_settings)
+        schedule = create_schedule(optimizer, self.schedule_settings, self.trainer.max_epochs)
+        return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}

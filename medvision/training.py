@@ -1,0 +1,238 @@
+"""Where an experiment becomes datamodule, task and Trainer: the one place in which they meet."""
+
+import difflib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from medvision.callbacks import EpochLine, EpochSeed, History, LastCheckpoint, PredictionCollector
+from medvision.config import find_class, typed_arguments
+from medvision.config.settings import Experiment, PlateauSchedule, mode_of
+from medvision.data.loading import EpochBatches
+from medvision.datamodules.base import DataModule
+from medvision.environment import describe_environment
+from medvision.errors import ConfigError, MedvisionError, RunError
+from medvision.reports.contact_sheet import contact_sheet
+from medvision.runs import RunFolder, read_table, write_json, write_table
+from medvision.tasks.base import Task
+from medvision.tracking import wandb_logger
+
+MOST_SHOWN = 32
+
+
+class InterruptedTrainingError(MedvisionError):
+    """The user stopped a training, which can go on later."""
+
+    exit_code = 130
+
+
+def build_datamodule(experiment: Experiment) -> DataModule:
+    """The datamodule of an experiment, set up: its tables are checked, its split is drawn, its cache is open.
+
+    Raises:
+        DataError: what is wrong with the data, a line each.
+    """
+    kind = find_class("data", experiment.data["name"])
+    settings = typed_arguments("data", experiment.data)
+    datamodule = kind(**settings, split=experiment.split, seed=experiment.seed)
+    datamodule.setup()
+    return datamodule
+
+
+def build_task(experiment: Experiment, summary: dict[str, Any], *, weights: bool = True) -> Task:
+    """The task of an experiment.
+
+    Args:
+        experiment: the resolved experiment.
+        summary: what the datamodule says of the data.
+        weights: load pretrained weights; False where a checkpoint will replace them.
+    """
+    settings = typed_arguments("model", experiment.model)
+    # Random first weights follow from the seed of the experiment.
+    seed_everything(experiment.seed, workers=False, verbose=False)
+    kind = find_class("model", experiment.model["task"])
+    if not weights and "pretrained" in settings:
+        settings["pretrained"] = False
+    task = kind(
+        dataset=summary,
+        optimizer=experiment.optimizer.model_dump(mode="json"),
+        schedule=experiment.schedule.model_dump(mode="json"),
+        **settings,
+    )
+    _check_monitors(experiment, task)
+    return task
+
+
+def _check_monitors(experiment: Experiment, task: Task) -> None:
+    """A metric that nobody logs would only be missed after the first epoch."""
+    asked = {"checkpoint.monitor": experiment.checkpoint.monitor}
+    if experiment.early_stopping is not None:
+        asked["early_stopping.monitor"] = experiment.early_stopping.monitor
+    if isinstance(experiment.schedule, PlateauSchedule):
+        asked["schedule.monitor"] = experiment.schedule.monitor
+    logged = [f"{stage}/{name}" for stage in ("val", "train") for name in task.metric_names]
+    problems = []
+    for setting, metric in asked.items():
+        if metric is not None and logged and metric not in logged:
+            near = difflib.get_close_matches(metric, logged, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(logged)}"
+            problems.append(f"{setting}: nothing is logged as '{metric}'; {hint}")
+    if problems:
+        raise ConfigError(*problems)
+
+
+def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: list[Logger], batches: int) -> Trainer:
+    """Lightning's Trainer with our defaults: one device, bf16 where a GPU has it, no sanity check."""
+    settings: dict[str, Any] = {
+        "devices": 1,
+        "num_sanity_val_steps": 0,
+        "enable_model_summary": False,
+        "log_every_n_steps": max(1, min(50, batches)),
+        **experiment.trainer,
+    }
+    gpu = torch.cuda.is_available() and settings.get("accelerator", "auto") in ("auto", "gpu", "cuda")
+    settings.setdefault("precision", "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "32-true")
+    # Lightning's own messages (devices found, tips) say nothing about the experiment; its warnings are kept.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    bar = sys.stderr.isatty() and settings.pop("enable_progress_bar", True)
+    return Trainer(
+        **settings,
+        callbacks=[*callbacks, PredictionCollector(), *([TQDMProgressBar(refresh_rate=20)] if bar else [])],
+        logger=loggers or False,
+        enable_progress_bar=bar,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        use_distributed_sampler=False,
+    )
+
+
+def training_callbacks(experiment: Experiment, run: RunFolder) -> list[Callback]:
+    """Everything that a training run does beside the steps themselves."""
+    monitor = experiment.monitor
+    callbacks: list[Callback] = [
+        EpochSeed(experiment.seed),
+        History(run.history),
+        LastCheckpoint(run.last),
+        ModelCheckpoint(
+            dirpath=run.best.parent,
+            filename=run.best.stem,
+            monitor=monitor,
+            mode=mode_of(monitor),
+            save_weights_only=True,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        ),
+    ]
+    if experiment.early_stopping is not None:
+        stopping = experiment.early_stopping
+        callbacks.append(
+            EarlyStopping(
+                monitor=stopping.monitor,
+                mode=mode_of(stopping.monitor),
+                patience=stopping.patience,
+                min_delta=stopping.min_delta,
+            )
+        )
+    if experiment.ema is not None:
+        callbacks.append(EMAWeightAveraging(decay=experiment.ema.decay))
+    if not sys.stderr.isatty():
+        callbacks.append(EpochLine())
+    return callbacks
+
+
+def train(
+    experiment: Experiment, run: RunFolder, datamodule: DataModule, task: Task, *, resume: bool = False
+) -> Trainer:
+    """Train, and leave the best and the last checkpoint in the run folder.
+
+    Args:
+        experiment: the resolved experiment.
+        run: where everything is written.
+        datamodule: set up.
+        task: with its first weights.
+        resume: go on from the last finished epoch.
+
+    Raises:
+        InterruptedTrainingError: the user pressed Ctrl-C.
+    """
+    loggers: list[Logger] = [TensorBoardLogger(run.logs, name="", version="tensorboard")]
+    loggers += wandb_logger(experiment, run)
+    batches = -(-len(datamodule.assignment.rows("train")) // datamodule.batch_size)
+    trainer = build_trainer(experiment, training_callbacks(experiment, run), loggers, batches)
+    checkpoint = run.last if resume and run.started else None
+    if checkpoint is not None and is_finished(checkpoint, trainer.max_epochs):
+        return trainer
+    try:
+        trainer.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:
+        if not trainer.interrupted:
+            raise
+        raise InterruptedTrainingError(
+            f"interrupted; the last finished epoch is kept, this goes on: python -m medvision.fit --resume {run.path}"
+        ) from stop
+    return trainer
+
+
+def is_finished(checkpoint: Path, max_epochs: int | None) -> bool:
+    """Whether a checkpoint stands at the end of a training: stopped early, or at its last epoch."""
+    state = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")
+    done = state["callbacks"].get(LastCheckpoint.__name__, {})
+    return bool(done.get("stopped")) or (max_epochs is not None and state["epoch"] >= max_epochs > 0)
+
+
+def check_same_data(run: RunFolder, datamodule: DataModule) -> None:
+    """Refuse to go on with images or a split other than those of the run.
+
+    Raises:
+        RunError: what has changed.
+    """
+    before, now = read_table(run.split), datamodule.split_table()
+    if list(before["image"]) != list(now["image"]):
+        raise RunError(f"{run.split}: the data set has other images now ({len(before)} before, {len(now)} now)")
+    for column, meaning in (("sha256", "content"), ("split", "split")):
+        changed = list(before["image"][before[column].to_numpy() != now[column].to_numpy()])
+        if changed:
+            raise RunError(f"{run.split}: {len(changed)} images have another {meaning} now, first {changed[0]}")
+
+
+def preprocessing(task: Task, summary: dict[str, Any]) -> dict[str, Any]:
+    """`preprocessing.json`: what must be done to an image, and what the outputs mean."""
+    wanted = ("channels", "image_size", "resize", "classes", "multilabel")
+    return {**{key: summary[key] for key in wanted}, "mean": list(task.mean), "std": list(task.std)}
+
+
+def describe_run(experiment: Experiment, run: RunFolder, datamodule: DataModule, task: Task) -> None:
+    """Write what is known before training: environment, data, split, preprocessing, a sheet of training images."""
+    summary = datamodule.summary()
+    data = {
+        **summary,
+        "simulated": datamodule.simulated,
+        "citation": datamodule.citation,
+        "licence": datamodule.licence,
+        "url": datamodule.url,
+    }
+    parameters = sum(parameter.numel() for parameter in task.network.parameters())
+    trained = sum(parameter.numel() for parameter in task.network.parameters() if parameter.requires_grad)
+    model = {"parameters": parameters, "trained_parameters": trained}
+    write_json(run.environment, {**describe_environment(experiment.seed), "data": data, "model": model})
+    write_json(run.preprocessing, preprocessing(task, summary))
+    write_table(run.split, datamodule.split_table())
+    if len(datamodule.skipped):
+        write_table(run.skipped, datamodule.skipped)
+    dataset = datamodule.dataset("train", augmented=True)
+    batches = EpochBatches(len(dataset), MOST_SHOWN, shuffle=True, seed=experiment.seed)
+    items = next(iter(batches))
+    images = dataset.__getitems__(items)["image"].permute(0, 2, 3, 1).numpy()
+    labels = datamodule.table["label"].to_numpy()[[int(dataset.rows[position]) for _, position in items]]
+    contact_sheet(images, [str(label) for label in labels]).save(run.training_batch)
