@@ -67,7 +67,7 @@ class LastCheckpoint(Callback):
         if trainer.fast_dev_run:
             return
         part = self.path.with_name(f".{self.path.name}.part")
-        trainer.save_checkpoint(part)
+        trainer.save_checkpoint(part, weights_only=False)
         if trainer.is_global_zero:
             part.replace(self.path)
 

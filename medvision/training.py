@@ -3,6 +3,7 @@
 import difflib
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: li
     settings.setdefault("precision", "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "32-true")
     # Lightning's own messages (devices found, tips) say nothing about the experiment; its warnings are kept.
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    # Lightning's about its own use of torch; nobody who runs an experiment could mend it.
+    warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*is deprecated")
     bar = sys.stderr.isatty() and settings.pop("enable_progress_bar", True)
     return Trainer(
         **settings,

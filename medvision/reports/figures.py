@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from medvision.evaluation.predictions import probabilities_of, shown_classes
+from medvision.evaluation.predictions import probability_columns
 
 # Okabe and Ito's palette, told apart by people with any kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -58,13 +57,14 @@ def confusion_matrix_figure(matrix: Sequence[Sequence[int]], classes: Sequence[s
 
 def history_figure(history: pd.DataFrame, monitor: str, mode: str) -> Figure:
     """Loss, metrics and learning rate by epoch; the best epoch is marked."""
-    metrics = [name for name in history if name.startswith("val/") and name != "val/loss"][: MOST_CURVES - 1]
+    names = [str(name) for name in history]
+    metrics = [name for name in names if name.startswith("val/") and name != "val/loss"][: MOST_CURVES - 1]
     epochs = history["epoch"] + 1
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 3))
         loss, metric, rate = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
         for name, colour in (("train/loss", COLOURS[1]), ("val/loss", COLOURS[0])):
-            if name in history:
+            if name in names:
                 loss.plot(epochs, history[name], color=colour, label=name, marker=".")
         for name, colour in zip(metrics, COLOURS, strict=False):
             metric.plot(
@@ -73,9 +73,9 @@ def history_figure(history: pd.DataFrame, monitor: str, mode: str) -> Figure:
         rate.plot(epochs, history["lr"], color="#555555", marker=".")
         rate.set_yscale("log")
         if monitor in history and history[monitor].notna().any():
-            best = history[monitor].idxmax() if mode == "max" else history[monitor].idxmin()
+            best = int(np.nanargmax(history[monitor]) if mode == "max" else np.nanargmin(history[monitor]))
             for axes in (loss, metric):
-                axes.axvline(epochs[best], color="#999999", linestyle=":", linewidth=1)
+                axes.axvline(epochs.iloc[best], color="#999999", linestyle=":", linewidth=1)
         for axes, title in ((loss, "loss"), (metric, "validation"), (rate, "learning rate")):
             axes.set_title(title, fontsize=10)
             axes.set_xlabel("epoch")
@@ -90,8 +90,9 @@ def history_figure(history: pd.DataFrame, monitor: str, mode: str) -> Figure:
 
 def roc_figure(predictions: pd.DataFrame, classes: Sequence[str]) -> Figure:
     """One curve a class, each against the rest; of two classes that of the second."""
-    truth: npt.NDArray[np.float64] = shown_classes(predictions["target"], classes)
-    scores = probabilities_of(predictions, classes)
+    shown = predictions["target"].fillna("").str.split("|")
+    truth = np.array([[name in names for name in classes] for names in shown])
+    scores = predictions[probability_columns(classes)].to_numpy()
     drawn = [k for k in range(len(classes)) if 0 < truth[:, k].sum() < len(truth)]
     drawn = [k for k in drawn if k == 1 or len(classes) != 2][:MOST_CURVES]
     with mpl.rc_context(STYLE):

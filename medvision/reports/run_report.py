@@ -13,7 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from medvision.config.settings import mode_of
-from medvision.evaluation.text import BY_CLASS, SUMMARY, interval_text, metric_title
+from medvision.evaluation.text import BY_CLASS, SUMMARY, class_counts, count_text, interval_text, value_text
 from medvision.reports.figures import confusion_matrix_figure, history_figure, roc_figure, to_svg
 from medvision.runs import RunFolder, read_json, read_table, replace_text
 
@@ -54,7 +54,7 @@ def write_report(run: RunFolder) -> None:
         data=environment["data"],
         answer=_answer(metrics[splits[0]], splits[0], environment["data"]),
         splits=evaluated,
-        by_class=BY_CLASS,
+        by_class=list(BY_CLASS.values()),
         who=_who(split, classes),
         shared_groups=_shared_groups(split),
         skipped=len(read_table(run.skipped)) if run.skipped.is_file() else 0,
@@ -70,21 +70,22 @@ def _answer(metrics: dict[str, Any], split: str, data: dict[str, Any]) -> str:
     level = next(name for name in ("study", "image") if name in metrics)
     entries = metrics[level]
     shown = "auroc" if entries["auroc"]["value"] is not None else "f1"
-    parts = [f"{metric_title(name)} {interval_text(entries[name])}" for name in (shown, "balanced_accuracy")]
-    patients = entries[shown]["patients"]
-    what = "images drawn by a program" if data["simulated"] else "images"
-    cases = {"image": what, "study": "studies"}[level]
-    return f"On {entries[shown]['n']} {split} {cases} of {patients} patients: {', '.join(parts)} (95 % intervals)."
+    parts = [f"{SUMMARY[name]} {_cell(entries[name])}" for name in (shown, "balanced_accuracy")]
+    simulated = ", all simulated" if data["simulated"] else ""
+    return f"On {count_text(entries, level)} of the {split} split{simulated}: {' and '.join(parts)}."
+
+
+def _cell(entry: dict[str, Any]) -> str:
+    interval = interval_text(entry)
+    return value_text(entry) + (f" ({interval})" if interval else "")
 
 
 def _levels(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": level,
-            "n": entries["accuracy"]["n"],
-            "patients": entries["accuracy"]["patients"],
-            "texts": {metric_title(name): interval_text(entries[name]) for name in SUMMARY if name in entries},
-            "absent": entries["absent_classes"]["value"],
+            "count": count_text(entries, level),
+            "texts": {title: _cell(entries[name]) for name, title in SUMMARY.items() if name in entries},
         }
         for level, entries in metrics.items()
     ]
@@ -92,10 +93,9 @@ def _levels(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _classes(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     image = metrics["image"]
-    counts = image["class_counts"]
     return [
-        {"name": name, "n": count, "cells": [interval_text(image[f"{metric}_{name}"]) for metric in BY_CLASS]}
-        for name, count in zip(counts["classes"], counts["value"], strict=True)
+        {"name": name, "n": count, "cells": [_cell(image[f"{metric}_{name}"]) for metric in BY_CLASS]}
+        for name, count in class_counts(image).items()
     ]
 
 
