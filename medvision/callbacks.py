@@ -43,6 +43,7 @@ class LastCheckpoint(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stopped = False
+        self._between_epochs = False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the state after the epoch before."""
@@ -54,6 +55,17 @@ class LastCheckpoint(Callback):
         if not trainer.interrupted:
             self.stopped = trainer.should_stop
             self._save(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Let the coming epoch start at its first batch.
+
+        Lightning forgets the batches of the epoch behind only when the next one has begun; restored as they are, they
+        would pass for those of the next epoch, which would then train on nothing.
+        """
+        if self._between_epochs:
+            batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+            batches["current"] = dict.fromkeys(batches["current"], 0)
+            batches["is_last_batch"] = False
 
     def state_dict(self) -> dict[str, Any]:
         """Whether early stopping has ended the training, which Lightning's own state does not say."""
@@ -67,7 +79,9 @@ class LastCheckpoint(Callback):
         if trainer.fast_dev_run:
             return
         part = self.path.with_name(f".{self.path.name}.part")
+        self._between_epochs = True
         trainer.save_checkpoint(part, weights_only=False)
+        self._between_epochs = False
         if trainer.is_global_zero:
             part.replace(self.path)
 
@@ -83,7 +97,7 @@ class History(Callback):
         self.path = path
         self.rows: list[dict[str, Any]] = []
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the rows of the epochs that a resumed run has behind it."""
         if self.path.is_file() and trainer.ckpt_path is not None:
             rows = pd.read_csv(self.path)

@@ -109,6 +109,8 @@ def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: li
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     # Lightning's about its own use of torch; nobody who runs an experiment could mend it.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*is deprecated")
+    # On a resume the folder of checkpoints is meant to be filled.
+    warnings.filterwarnings("ignore", r"Checkpoint directory .* exists and is not empty")
     bar = sys.stderr.isatty() and settings.pop("enable_progress_bar", True)
     return Trainer(
         **settings,
@@ -132,7 +134,8 @@ def training_callbacks(experiment: Experiment, run: RunFolder) -> list[Callback]
             filename=run.best.stem,
             monitor=monitor,
             mode=mode_of(monitor),
-            save_weights_only=True,
+            # Lightning puts the averaged weights only into complete checkpoints.
+            save_weights_only=experiment.ema is None,
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         ),

@@ -188,9 +188,43 @@ def _drain(queue: Queue) -> None:
         queue.get_nowait()
 
 
+class WorkerLoader:
+    """Batches prepared by worker processes, which live as long as the loader.
+
+    A class of its own around torch's, so that Lightning does not take it apart to put another sampler in.
+
+    Args:
+        dataset: where batches come from.
+        batch_sampler: which images they hold.
+        workers: number of processes.
+        pin_memory: copy into page-locked memory, for a GPU.
+    """
+
+    def __init__(
+        self, dataset: ImageDataset, batch_sampler: EpochBatches, *, workers: int, pin_memory: bool = False
+    ) -> None:
+        self.dataset, self.batch_sampler = dataset, batch_sampler
+        self._loader: DataLoader[Batch] = DataLoader(
+            dataset,
+            batch_sampler=batch_sampler,
+            num_workers=workers,
+            persistent_workers=True,
+            pin_memory=pin_memory,
+            collate_fn=_as_is,
+            # A generator of its own: the global one then gives the model the same numbers whatever the workers.
+            generator=torch.Generator().manual_seed(dataset.seed),
+        )
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._loader)
+
+
 def make_loader(
     dataset: ImageDataset, batches: EpochBatches, *, workers: int | None, pin_memory: bool
-) -> DataLoader | PrefetchLoader:
+) -> WorkerLoader | PrefetchLoader:
     """A loader over `batches`.
 
     Args:
@@ -199,18 +233,9 @@ def make_loader(
         workers: number of worker processes; None or 0 for one prefetching thread.
         pin_memory: page-locked batches, for a GPU.
     """
-    if not workers:
-        return PrefetchLoader(dataset, batches, pin_memory=pin_memory)
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        persistent_workers=True,
-        pin_memory=pin_memory,
-        collate_fn=_as_is,
-        # A generator of its own: the global one then gives the model the same numbers whatever the workers.
-        generator=torch.Generator().manual_seed(dataset.seed),
-    )
+    if workers:
+        return WorkerLoader(dataset, batches, workers=workers, pin_memory=pin_memory)
+    return PrefetchLoader(dataset, batches, pin_memory=pin_memory)
 
 
 def _as_is(batch: Any) -> Any:

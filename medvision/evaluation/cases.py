@@ -67,7 +67,7 @@ def cases_by_level(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: b
 
 
 def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Cases:
-    """One case a row. Where the patient is not known, an image is a group of its own."""
+    """One case a row. Where neither patient nor study is known, an image is a group of its own."""
     return Cases(
         truth=_one_hot(frame["target"], classes, multilabel),
         predicted=_one_hot(frame["predicted"], classes, multilabel),
@@ -101,18 +101,21 @@ def _known(values: pd.Series) -> pd.Series:
 
 
 def _patient_numbers(frame: pd.DataFrame) -> np.ndarray:
-    """Numbers in the order of the names, so that the rows' order does not change what a resample draws."""
-    image = "image " + frame["image"].astype(str)
-    if "patient" not in frame:
-        return pd.factorize(image, sort=True)[0]
-    return pd.factorize(("patient " + frame["patient"].astype(str)).where(_known(frame["patient"]), image), sort=True)[
-        0
-    ]
+    """Numbers in the order of the names, so that the rows' order does not change what a resample draws.
+
+    Where the patient is not known, the study stands for it, and where that is not known the image.
+    """
+    group = "image " + frame["image"].astype(str)
+    for column in ("study", "patient"):
+        if column in frame:
+            group = (f"{column} " + frame[column].astype(str)).where(_known(frame[column]), group)
+    return pd.factorize(group, sort=True)[0]
 
 
 def _study_numbers(frame: pd.DataFrame, patients: np.ndarray) -> np.ndarray:
-    known = _known(frame["study"])
-    study = ("study " + frame["study"].astype(str)).where(known, "image " + frame["image"].astype(str))
+    """A study number counts within a patient."""
+    image = "image " + frame["image"].astype(str)
+    study = ("study " + frame["study"].astype(str)).where(_known(frame["study"]), image)
     return pd.DataFrame({"patient": patients, "study": study}).groupby(["patient", "study"]).ngroup().to_numpy()
 
 

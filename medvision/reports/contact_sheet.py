@@ -1,43 +1,54 @@
-"""Many small images on one sheet, each with its caption."""
-
-from collections.abc import Sequence
+"""Many small images with captions on one sheet, to be looked at."""
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 CELL = 128
-CAPTION = 18
-GAP = 6
-PAPER, INK = (24, 26, 30), (230, 232, 236)
+GAP = 8
+LETTERS = 14
+BACKGROUND = (24, 26, 30)
+INK = (232, 234, 237)
 
 
-def contact_sheet(images: npt.NDArray[np.uint8], captions: Sequence[str], columns: int = 8) -> Image.Image:
-    """A sheet of images in rows, as many as there are.
+def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8) -> Image.Image:
+    """Images side by side, each with its caption below.
 
     Args:
-        images: (N, H, W, 1) or (N, H, W, 3) uint8.
-        captions: N short texts; long ones are cut.
-        columns: images a row.
+        images: uint8 of shape (N, H, W, C), C being 1 or 3, N at least 1.
+        captions: one an image; a long one is shortened to the width of its image.
+        columns: images in a row, at most.
+
+    Returns:
+        An RGB sheet; the longer side of every image is 128 pixels.
     """
+    if len(images) != len(captions) or len(images) == 0:
+        raise ValueError(f"{len(images)} images and {len(captions)} captions; one caption an image is needed")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    step, down = CELL + GAP, CELL + CAPTION + GAP
-    sheet = Image.new("RGB", (columns * step + GAP, rows * down + GAP), PAPER)
+    font = ImageFont.load_default(size=LETTERS)
+    line = LETTERS + 6
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (CELL + line + GAP) + GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=12)
-    for number, (pixels, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = GAP + number % columns * step, GAP + number // columns * down
-        picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        sheet.paste(picture.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS), (left, top))
-        draw.text((left, top + CELL + 1), _fitting(caption, font), fill=INK, font=font)
+    for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(position, columns)
+        left, top = GAP + column * (CELL + GAP), GAP + row * (CELL + line + GAP)
+        thumbnail = _thumbnail(image)
+        sheet.paste(thumbnail, (left + (CELL - thumbnail.width) // 2, top + (CELL - thumbnail.height) // 2))
+        draw.text((left + CELL // 2, top + CELL + 2), _fit(caption, font), font=font, fill=INK, anchor="ma")
     return sheet
 
 
-def _fitting(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The caption, cut to the width of a cell."""
+def _thumbnail(image: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
+    scale = CELL / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+
+
+def _fit(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    caption = " ".join(caption.split())
     if font.getlength(caption) <= CELL:
         return caption
-    while caption and font.getlength(f"{caption}…") > CELL:
+    while caption and font.getlength(caption + "…") > CELL:
         caption = caption[:-1]
-    return f"{caption}…"
+    return caption.rstrip() + "…"

@@ -1,110 +1,208 @@
-"""Figures as SVG: readable in print, by the colour-blind, and the same bytes for the same numbers."""
+"""Figures of a report as small SVG files, whose text stays text.
+
+They are drawn on matplotlib's own objects: no window, no global figure, no state between two of them.
+"""
 
 import io
+import re
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import roc_auc_score, roc_curve
 
+from medvision.data.table import LABEL_SEPARATOR
 from medvision.evaluation.predictions import probability_columns
+from medvision.runs import replace_text
 
-# Okabe and Ito's palette, told apart by people with any kind of colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Middle tones, told apart by the colour-blind (Okabe and Ito), legible on white and on black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7f7f7f", "#8a5fbf")
+MOST_CURVES = len(COLOURS)
+MOST_WRITTEN = 20
+INK = "#010203"
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "medvision",
-    "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    # A dollar sign in the name of a class is a dollar sign.
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
-MOST_CURVES = len(COLOURS)
+NAMES = {"lr": "learning rate", "f1": "F1", "auroc": "AUROC"}
 
 
-def to_svg(figure: Figure) -> str:
-    """A figure as the text of an <svg> element."""
-    buffer = io.StringIO()
+def confusion_figure(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
+    """The confusion matrix; shades are shares of the true class.
+
+    Args:
+        matrix: K rows (true) of K counts (predicted).
+        classes: K names.
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(8.0, max(3.2, 1.6 + 0.62 * len(classes)))
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-def confusion_matrix_figure(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
-    """Counts, shaded by the share of the true class."""
-    counts = np.asarray(matrix)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.8 + 0.75 * len(classes)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(size + 0.6, size))
-        axes = figure.subplots()
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(counts.shape):
-            colour = "white" if share[row, column] > 0.55 else "black"
-            text = f"{counts[row, column]}\n{100 * share[row, column]:.0f} %"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-        axes.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
-        axes.set_yticks(range(len(classes)), classes)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("truth")
-        for side in axes.spines.values():
-            side.set_visible(False)
+        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        axes = figure.add_subplot()
+        for (row, column), share in np.ndenumerate(shares):
+            axes.add_patch(mpl.patches.Rectangle((column, row), 1, 1, facecolor=COLOURS[0], alpha=0.62 * share, lw=0))
+            if len(classes) <= MOST_WRITTEN:
+                text = f"{counts[row, column]:.0f}"
+                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=_cell_size(len(classes)))
+        longest = max(map(len, classes))
+        turned = longest * len(classes) > 40
+        ticks = np.arange(len(classes)) + 0.5
+        axes.set_xticks(ticks, classes, rotation=45 if turned else 0, ha="right" if turned else "center")
+        axes.set_yticks(ticks, classes)
+        axes.set(xlim=(0, len(classes)), ylim=(len(classes), 0), aspect="equal", xlabel="predicted", ylabel="true")
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set(visible=True, alpha=0.4)
     return figure
 
 
-def history_figure(history: pd.DataFrame, monitor: str, mode: str) -> Figure:
-    """Loss, metrics and learning rate by epoch; the best epoch is marked."""
-    names = [str(name) for name in history]
-    metrics = [name for name in names if name.startswith("val/") and name != "val/loss"][: MOST_CURVES - 1]
-    epochs = history["epoch"] + 1
+def _cell_size(classes: int) -> float:
+    return 11.0 if classes <= 8 else 7.5
+
+
+def history_figures(history: pd.DataFrame, best_epoch: int | None = None) -> dict[str, Figure]:
+    """Learning curves.
+
+    Args:
+        history: columns epoch, lr, and metrics such as `train/loss` and `val/f1`; empty cells are left out.
+        best_epoch: marked as the epoch whose weights are evaluated.
+
+    Returns:
+        `loss`, `metrics` and `learning_rate`, as far as the history has them.
+    """
+    metrics = [name for name in history.columns if "/" in name and history[name].notna().any()]
+    loss = [name for name in metrics if name.endswith("/loss")]
+    others = [name for name in metrics if name not in loss]
+    wanted = {
+        "loss": (loss, "loss"),
+        "metrics": (others[:MOST_CURVES], "value"),
+        "learning_rate": (["lr"] if "lr" in history and history["lr"].notna().any() else [], "learning rate"),
+    }
+    return {name: _curves(history, columns, label, best_epoch) for name, (columns, label) in wanted.items() if columns}
+
+
+def _curves(history: pd.DataFrame, columns: Sequence[str], label: str, best_epoch: int | None) -> Figure:
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 3))
-        loss, metric, rate = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
-        for name, colour in (("train/loss", COLOURS[1]), ("val/loss", COLOURS[0])):
-            if name in names:
-                loss.plot(epochs, history[name], color=colour, label=name, marker=".")
-        for name, colour in zip(metrics, COLOURS, strict=False):
-            metric.plot(
-                epochs, history[name], color=colour, label=name.removeprefix("val/").replace("_", " "), marker="."
+        figure, axes = _axes(4.6, 3.0)
+        for column, colour in zip(columns, COLOURS, strict=False):
+            known = history[history[column].notna()]
+            # An epoch is counted from 0 in the table and from 1 for readers.
+            marker = "o" if len(known) < 3 else None
+            axes.plot(
+                known["epoch"] + 1, known[column], color=colour, label=_title(column), lw=1.6, marker=marker, ms=4
             )
-        rate.plot(epochs, history["lr"], color="#555555", marker=".")
-        rate.set_yscale("log")
-        if monitor in history and history[monitor].notna().any():
-            best = int(np.nanargmax(history[monitor]) if mode == "max" else np.nanargmin(history[monitor]))
-            for axes in (loss, metric):
-                axes.axvline(epochs.iloc[best], color="#999999", linestyle=":", linewidth=1)
-        for axes, title in ((loss, "loss"), (metric, "validation"), (rate, "learning rate")):
-            axes.set_title(title, fontsize=10)
-            axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        loss.legend(frameon=False, fontsize=8)
-        if metrics:
-            metric.set_ylim(0, 1.02)
-            metric.legend(frameon=False, fontsize=8)
-        figure.tight_layout()
+        if best_epoch is not None:
+            axes.axvline(best_epoch + 1, color=INK, lw=0.8, ls=":", label="evaluated")
+        if label == "learning rate":
+            axes.set_yscale("log")
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if len(columns) > 1 or best_epoch is not None:
+            axes.legend(fontsize=8.5, frameon=False, ncols=2 if len(columns) > 3 else 1)
     return figure
 
 
-def roc_figure(predictions: pd.DataFrame, classes: Sequence[str]) -> Figure:
-    """One curve a class, each against the rest; of two classes that of the second."""
-    shown = predictions["target"].fillna("").str.split("|")
-    truth = np.array([[name in names for name in classes] for names in shown])
-    scores = predictions[probability_columns(classes)].to_numpy()
-    drawn = [k for k in range(len(classes)) if 0 < truth[:, k].sum() < len(truth)]
-    drawn = [k for k in drawn if k == 1 or len(classes) != 2][:MOST_CURVES]
+def roc_figure(predictions: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Figure | None:
+    """ROC curves, one class against the rest; of two exclusive classes that of the second.
+
+    Args:
+        predictions: rows of one split of the prediction table.
+        classes: their names in order.
+        multilabel: several classes an image, or none.
+
+    Returns:
+        The figure with the first classes that have both positives and negatives; None where none has.
+    """
+    wanted = list(classes[1:] if len(classes) == 2 and not multilabel else classes)
+    names = predictions["target"].fillna("").astype(str)
+    truth = {
+        c: np.array([c in name.split(LABEL_SEPARATOR) if multilabel else c == name for name in names]) for c in wanted
+    }
+    shown = [c for c in wanted if truth[c].any() and not truth[c].all()][:MOST_CURVES]
+    if not shown:
+        return None
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4, 3.6))
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)
-        for k, colour in zip(drawn, COLOURS, strict=False):
-            false_positive, true_positive, _ = roc_curve(truth[:, k], scores[:, k])
-            axes.step(false_positive, true_positive, where="post", color=colour, label=classes[k])
-        axes.set_xlabel("1 − specificity")
-        axes.set_ylabel("sensitivity")
-        axes.set_aspect("equal")
-        if drawn:
-            axes.legend(frameon=False, fontsize=8, loc="lower right")
+        figure, axes = _axes(4.0, 3.8)
+        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
+        for name, colour in zip(shown, COLOURS, strict=False):
+            (column,) = probability_columns([name])
+            alarms, hits, _ = roc_curve(truth[name], predictions[column])
+            area = roc_auc_score(truth[name], predictions[column])
+            axes.plot(alarms, hits, color=colour, lw=1.6, label=_legend(f"{name}  {area:.3f}"))
+        axes.set(xlabel="1 – specificity", ylabel="sensitivity", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        axes.legend(fontsize=8.5, frameon=False, loc="lower right", title="AUROC", title_fontsize=8.5)
     return figure
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(alpha=0.18, lw=0.6, color=INK)
+    return figure, axes
+
+
+def _legend(label: str) -> str:
+    """Matplotlib leaves a label out of the legend that begins with an underscore."""
+    return f" {label}" if label.startswith("_") else label
+
+
+def _title(column: str) -> str:
+    stage, _, name = column.rpartition("/")
+    return f"{stage} {NAMES.get(name, name.replace('_', ' '))}".strip()
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as the text of an SVG file: the same figure gives the same text."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Matplotlib's font has no glyph of some scripts. The reader's has: the text stays text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        buffer = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None}, facecolor="none")
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> str:
+    """Write the figure as an SVG file on white paper.
+
+    Returns:
+        The same figure, to stand in a page (see `inline_svg`).
+    """
+    text = svg_text(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    paper = '<rect width="100%" height="100%" fill="white"/>'
+    replace_text(path, re.sub(r"(<svg [^>]*>)", rf"\1{paper}", text, count=1))
+    return inline_svg(text, path.stem)
+
+
+def inline_svg(text: str, name: str) -> str:
+    """An SVG to stand in a page: as wide as its place allows, in the colour of the page's text.
+
+    Args:
+        text: of an SVG file of `svg_text`.
+        name: keeps its identifiers apart from those of other figures in the page.
+    """
+    body = text[text.index("<svg ") :].replace(INK, "currentColor")
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'(\sid="|url\(#|xlink:href="#)', rf"\1{name}-", body)
+    head, rest = body.split(">", 1)
+    head = re.sub(r' height="[^"]*"', "", head)
+    # The width stays the figure's own where there is room.
+    return f"{head}>{rest}"

@@ -1,0 +1,23 @@
+"""Small drawn data sets for tests: seeded, learnable, a few kilobytes."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def draw_folder(root: Path, patients: int = 18, images: int = 2, size: int = 32, classes: int = 2) -> Path:
+    """Class folders `<class>/<patient>_<n>.png`: class k has k + 1 bright discs; patients differ in gain."""
+    generator = np.random.default_rng(0)
+    for label in range(classes):
+        (root / f"class{label}").mkdir(parents=True)
+        for patient in range(patients // classes):
+            gain = generator.uniform(0.6, 1.0)
+            for number in range(images):
+                image = generator.normal(40, 10, (size, size))
+                for _ in range(label + 1):
+                    row, column = generator.integers(size // 4, 3 * size // 4, 2)
+                    image = cv2.circle(image, (int(column), int(row)), size // 8, 200, -1)
+                file = root / f"class{label}" / f"p{label}x{patient}_{number}.png"
+                cv2.imwrite(str(file), (gain * image).clip(0, 255).astype(np.uint8))
+    return root

@@ -1,0 +1,93 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from medvision.data.table import MOST_LISTED
+from medvision.errors import DataError
+from medvision.evaluation.cases import cases_by_level
+
+CLASSES = ["no", "yes"]
+
+
+def table(**columns):
+    chances = np.array(columns.pop("p_yes"))
+    frame = pd.DataFrame({"image": [f"{k}.png" for k in range(len(chances))], **columns})
+    predicted = np.where(chances >= 0.5, "yes", "no")
+    return frame.assign(predicted=predicted, p_no=1 - chances, p_yes=chances)
+
+
+def test_a_study_is_the_mean_of_its_images_by_hand():
+    frame = table(
+        patient=["1", "1", "1", "2"],
+        study=["x", "x", "y", "x"],
+        target=["yes", "yes", "no", "no"],
+        p_yes=[0.9, 0.2, 0.4, 0.3],
+    )
+    levels = cases_by_level(frame, CLASSES)
+    assert list(levels) == ["image", "study"]
+    study = levels["study"]
+    np.testing.assert_allclose(study.probabilities[:, 1], [0.55, 0.4, 0.3])
+    assert study.predicted[:, 1].tolist() == [True, False, False]
+    assert study.truth[:, 1].tolist() == [True, False, False]
+    assert study.groups.tolist() == [0, 0, 1]
+    assert levels["image"].patients == study.patients == 2
+
+
+def test_patients_are_a_level_where_each_has_one_target():
+    frame = table(patient=["b", "a", "b"], target=["yes", "no", "yes"], p_yes=[0.6, 0.1, 0.2])
+    patient = cases_by_level(frame, CLASSES)["patient"]
+    np.testing.assert_allclose(patient.probabilities[:, 1], [0.1, 0.4])
+    assert patient.truth[:, 1].tolist() == [False, True]
+
+
+def test_patients_are_no_level_when_they_are_the_studies_or_the_images_again():
+    frame = table(patient=["b", "a", "b"], study=["1", "2", "1"], target=["yes", "no", "yes"], p_yes=[0.6, 0.1, 0.2])
+    assert list(cases_by_level(frame, CLASSES)) == ["image", "study"]
+    frame = frame.assign(patient=["a", "b", "c"]).drop(columns="study")
+    assert list(cases_by_level(frame, CLASSES)) == ["image"]
+
+
+def test_a_study_with_two_targets_is_named():
+    frame = table(patient="7", study=["x", "x"], target=["yes", "no"], p_yes=[0.6, 0.1])
+    with pytest.raises(DataError, match="study x of patient 7: its images have the targets 'no', 'yes'"):
+        cases_by_level(frame, CLASSES)
+
+
+def test_many_torn_studies_are_counted():
+    names = [str(k // 2) for k in range(40)]
+    frame = table(study=names, target=["yes", "no"] * 20, p_yes=[0.5] * 40)
+    with pytest.raises(DataError, match=f"and {20 - MOST_LISTED} more studies; leave the column study out") as caught:
+        cases_by_level(frame, CLASSES)
+    assert len(caught.value.lines) == MOST_LISTED + 1
+
+
+def test_an_unknown_patient_is_a_group_of_its_own():
+    frame = table(target=["yes", "no", "no"], p_yes=[0.6, 0.1, 0.2])
+    assert cases_by_level(frame, CLASSES)["image"].patients == 3
+    frame["patient"] = ["a", None, ""]
+    assert cases_by_level(frame, CLASSES)["image"].patients == 3
+    frame["patient"] = ["a", None, "a"]
+    assert cases_by_level(frame, CLASSES)["image"].groups.tolist() == [1, 0, 1]
+
+
+def test_a_study_stands_for_an_unknown_patient():
+    frame = table(study=["x", "x", "y"], target=["yes", "yes", "no"], p_yes=[0.6, 0.1, 0.2])
+    levels = cases_by_level(frame, CLASSES)
+    assert levels["image"].groups.tolist() == [0, 0, 1]
+    assert levels["study"].groups.tolist() == [0, 1]
+
+
+def test_an_image_without_a_study_is_a_study_of_its_own():
+    frame = table(study=["x", None, None, "x"], target=["no", "yes", "no", "no"], p_yes=[0.2, 0.1, 0.3, 0.4])
+    frame["patient"] = "1"
+    assert sorted(cases_by_level(frame, CLASSES)["study"].probabilities[:, 1]) == pytest.approx([0.1, 0.3, 0.3])
+    assert "study" not in cases_by_level(frame.assign(study=None), CLASSES)
+
+
+def test_labels_of_a_study_are_decided_at_one_half(draw):
+    frame = pd.DataFrame(
+        {"image": ["1", "2"], "patient": "p", "study": "s", "target": "a|b", "predicted": ["a", "b"]}
+    ).assign(p_a=[0.6, 0.4], p_b=[0.1, 0.8])
+    study = cases_by_level(frame, ["a", "b"], multilabel=True)["study"]
+    assert study.truth.tolist() == [[True, True]]
+    assert study.predicted.tolist() == [[True, False]]

@@ -1,0 +1,132 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from medvision.errors import RunError
+from medvision.reports.run_report import read_report_inputs, write_report
+
+
+def page_of(run):
+    write_report(run)
+    return run.report.read_text()
+
+
+def test_a_report_is_one_file_that_tells_everything(draw_run):
+    run = draw_run()
+    page = page_of(run)
+    test = json.loads(run.metrics.read_text())["test"]["image"]
+    for text in (
+        "SIMULATED",
+        "Research use only. Not for clinical use.",
+        "On simulated ",
+        f"AUROC {test['auroc']['value']:.3f} (95 % interval {test['auroc']['low']:.3f} to {test['auroc']['high']:.3f})",
+        "of 100 patients, 0 are in more than one split",
+        "No file has an identical copy in another split",
+        "Somebody et al. 2025",
+        "Licence: CC BY 4.0.",
+        "backbone: vgg_small",
+        "1,234,567",
+        "data:image/jpeg;base64,",
+        "By class, per image",
+    ):
+        assert text in page, text
+    assert not re.search(r'(src|href)="http', page)
+    assert page.count("<svg ") == 5
+    names = {file.name for file in run.figures.iterdir()}
+    assert names == {
+        "confusion_matrix_image.svg",
+        "history_learning_rate.svg",
+        "history_loss.svg",
+        "history_metrics.svg",
+        "roc.svg",
+        "training_batch.png",
+    }
+    assert len(page) < 400_000
+
+
+def test_the_evaluated_epoch_is_the_best_of_the_monitored_metric(draw_run):
+    run = draw_run()
+    best = int(pd.read_csv(run.history)["val/f1"].idxmax())
+    assert f"Evaluated: the weights of epoch {best + 1} of 14." in page_of(run)
+
+
+def test_studies_have_their_tables_and_answer_first(draw_run):
+    run = draw_run(("no", "yes"), study=True)
+    page = page_of(run)
+    assert re.search(r'class="answer">On simulated \d+ studies of the test split', page)
+    assert "By class, per study" in page
+    assert (run.figures / "confusion_matrix_study.svg").is_file()
+
+
+def test_a_torn_split_is_counted_not_believed(draw_run):
+    run = draw_run(simulated=False)
+    split = pd.read_csv(run.split)
+    split.loc[split["patient"] == "p0", "split"] = ["train", "train", "val", "test"]
+    split.loc[7, "sha256"] = split["sha256"][split["split"] != split["split"][7]].iloc[0]
+    split.to_csv(run.split, index=False)
+    page = page_of(run)
+    assert "1 patients stand in more than one split" in page
+    assert "1 files have an identical copy in another split" in page
+    assert "SIMULATED" not in page
+
+
+def test_a_split_by_image_says_whose_images_are_torn(draw_run):
+    run = draw_run()
+    split = pd.read_csv(run.split)
+    split["group"] = split["image"]
+    split.loc[0, "split"] = "train" if split["split"][0] != "train" else "test"
+    split.to_csv(run.split, index=False)
+    run.experiment.write_text(run.experiment.read_text().replace("group: patient", "group: image"))
+    assert "1 patients stand in more than one split: the experiment asked for a split by image" in page_of(run)
+    split.drop(columns="patient").to_csv(run.split, index=False)
+    page = page_of(run)
+    assert "The patients are not known" in page
+    assert "bootstrap over images" in page
+
+
+def test_a_validation_result_is_called_optimistic(draw_run):
+    run = draw_run()
+    metrics = json.loads(run.metrics.read_text())
+    run.metrics.write_text(json.dumps({"val": metrics["val"]}))
+    assert "This split chose the weights: expect less on new patients." in page_of(run)
+
+
+def test_names_of_classes_are_escaped(draw_run):
+    page = page_of(draw_run(("a & b", "<script>alert(1)</script>")))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_what_is_absent_is_left_out(draw_run):
+    run = draw_run()
+    run.history.unlink()
+    run.training_batch.unlink()
+    page = page_of(run)
+    assert "history_loss" not in page
+    assert "data:image" not in page
+    assert read_report_inputs(run).history is None
+
+
+def test_a_run_that_was_not_evaluated_is_an_error(draw_run):
+    run = draw_run()
+    run.metrics.unlink()
+    with pytest.raises(RunError, match="metrics.json"):
+        write_report(run)
+
+
+def test_labels_have_a_report(draw_run):
+    from medvision.evaluation.metrics import classification_metrics
+
+    run = draw_run()
+    environment = json.loads(run.environment.read_text())
+    environment["data"]["multilabel"] = True
+    run.environment.write_text(json.dumps(environment))
+    predictions = pd.read_csv(run.predictions)
+    rows = predictions[predictions["split"] == "test"]
+    metrics = {"test": classification_metrics(rows, environment["data"]["classes"], multilabel=True, resamples=10)}
+    run.metrics.write_text(json.dumps(metrics))
+    page = page_of(run)
+    assert "sensitivity (mean)" in page
+    assert "Confusion matrix" not in page
