@@ -13,9 +13,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from medvision.data.table import LABEL_SEPARATOR
@@ -53,7 +52,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
     """
     counts = np.asarray(matrix, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(8.0, max(3.2, 1.6 + 0.62 * len(classes)))
+    side = min(6.5, max(3.0, 1.5 + 0.5 * len(classes)))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.add_subplot()
@@ -86,11 +85,11 @@ def history_figures(history: pd.DataFrame, best_epoch: int | None = None) -> dic
         best_epoch: marked as the epoch whose weights are evaluated.
 
     Returns:
-        `loss`, `metrics` and `learning_rate`, as far as the history has them.
+        `loss`, `metrics` (those of validation) and `learning_rate`, as far as the history has them.
     """
     metrics = [name for name in history.columns if "/" in name and history[name].notna().any()]
     loss = [name for name in metrics if name.endswith("/loss")]
-    others = [name for name in metrics if name not in loss]
+    others = [name for name in metrics if name not in loss and name.startswith("val/")]
     wanted = {
         "loss": (loss, "loss"),
         "metrics": (others[:MOST_CURVES], "value"),
@@ -111,13 +110,20 @@ def _curves(history: pd.DataFrame, columns: Sequence[str], label: str, best_epoc
             )
         if best_epoch is not None:
             axes.axvline(best_epoch + 1, color=INK, lw=0.8, ls=":", label="evaluated")
-        if label == "learning rate":
-            axes.set_yscale("log")
+        if columns == ["lr"]:
+            _scale_rates(axes, history["lr"].dropna())
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if len(columns) > 1 or best_epoch is not None:
             axes.legend(fontsize=8.5, frameon=False, ncols=2 if len(columns) > 3 else 1)
     return figure
+
+
+def _scale_rates(axes: Axes, rates: pd.Series) -> None:
+    if rates.min() > 0 and rates.max() > 3 * rates.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.3g}"))
 
 
 def roc_figure(predictions: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Figure | None:
@@ -175,7 +181,7 @@ def svg_text(figure: Figure) -> str:
         # Matplotlib's font has no glyph of some scripts. The reader's has: the text stays text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         buffer = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None}, facecolor="none")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     return buffer.getvalue()
 
 

@@ -149,8 +149,8 @@ def _answer(inputs: ReportInputs) -> str:
     entries = levels[level]
     told = [name for name in ("auroc", "balanced_accuracy", "f1") if name in entries][:2]
     values = " and ".join(f"{SUMMARY[name]} {_said(entries[name])}" for name in told)
-    simulated = "simulated " if inputs.simulated else ""
-    return f"On {simulated}{count_text(entries, level)} of the {SPLITS[inputs.answering].lower()} split: {values}."
+    simulated = ", all of them simulated" if inputs.simulated else ""
+    return f"On {count_text(entries, level)} of the {SPLITS[inputs.answering].lower()} split{simulated}: {values}."
 
 
 def _said(entry: Mapping[str, Any]) -> str:
@@ -167,7 +167,7 @@ def _who(split: pd.DataFrame, classes: list[str]) -> list[dict[str, Any]]:
         part = split[split["split"] == name]
         if len(part):
             labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR).explode()
-            counts = [int((labels == label).sum()) for label in classes]
+            counts = {label: int((labels == label).sum()) for label in classes}
             rows.append({"name": name, "counts": counts, "images": len(part), "groups": part["group"].nunique()})
     return rows
 

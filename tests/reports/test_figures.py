@@ -9,7 +9,7 @@ from medvision.reports.figures import confusion_figure, history_figures, inline_
 
 HISTORY = pd.DataFrame(
     {"epoch": [0, 1, 2], "lr": [1e-3, 1e-3, 1e-4], "train/loss": [1.0, 0.5, 0.2], "val/loss": [1.1, np.nan, 0.4]}
-).assign(**{"val/f1": np.nan, "val/auroc": [0.5, 0.7, 0.9]})
+).assign(**{"val/f1": np.nan, "val/auroc": [0.5, 0.7, 0.9], "train/auroc": 1.0})
 
 
 def texts(svg):
@@ -48,6 +48,15 @@ def test_learning_curves_leave_gaps_and_empty_columns_out():
     assert [line.get_label() for line in figures["metrics"].axes[0].lines] == ["val AUROC", "evaluated"]
     for figure in figures.values():
         svg_text(figure)
+
+
+def test_learning_rates_are_plain_numbers():
+    falling = texts(svg_text(history_figures(HISTORY)["learning_rate"]))
+    assert {"0.001", "0.0001"} <= set(falling)
+    for rates in ([3e-4] * 3, [1e-3, 5e-4, 0]):
+        svg = svg_text(history_figures(HISTORY.assign(lr=rates))["learning_rate"])
+        assert "math" not in svg.replace("xmlns", "")
+        assert str(rates[0]) in texts(svg)
 
 
 def test_one_epoch_can_be_drawn():

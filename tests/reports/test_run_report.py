@@ -20,7 +20,7 @@ def test_a_report_is_one_file_that_tells_everything(draw_run):
     for text in (
         "SIMULATED",
         "Research use only. Not for clinical use.",
-        "On simulated ",
+        " of the test split, all of them simulated: AUROC",
         f"AUROC {test['auroc']['value']:.3f} (95 % interval {test['auroc']['low']:.3f} to {test['auroc']['high']:.3f})",
         "of 100 patients, 0 are in more than one split",
         "No file has an identical copy in another split",
@@ -33,10 +33,11 @@ def test_a_report_is_one_file_that_tells_everything(draw_run):
     ):
         assert text in page, text
     assert not re.search(r'(src|href)="http', page)
-    assert page.count("<svg ") == 5
+    assert page.count("<svg ") == 6
     names = {file.name for file in run.figures.iterdir()}
     assert names == {
         "confusion_matrix_image.svg",
+        "confusion_matrix_patient.svg",
         "history_learning_rate.svg",
         "history_loss.svg",
         "history_metrics.svg",
@@ -55,7 +56,7 @@ def test_the_evaluated_epoch_is_the_best_of_the_monitored_metric(draw_run):
 def test_studies_have_their_tables_and_answer_first(draw_run):
     run = draw_run(("no", "yes"), study=True)
     page = page_of(run)
-    assert re.search(r'class="answer">On simulated \d+ studies of the test split', page)
+    assert re.search(r'class="answer">On \d+ studies of the test split, all of them simulated', page)
     assert "By class, per study" in page
     assert (run.figures / "confusion_matrix_study.svg").is_file()
 

@@ -10,9 +10,7 @@ from medvision.tasks.losses import balanced_weights, create_loss
 
 
 def loss(name="cross_entropy", multilabel=False, weights=None, smoothing=0.0, gamma=2.0):
-    return create_loss(
-        name, multilabel=multilabel, class_weights=weights, label_smoothing=smoothing, focal_gamma=gamma
-    )
+    return create_loss(name, multilabel=multilabel, class_weights=weights, label_smoothing=smoothing, focal_gamma=gamma)
 
 
 @pytest.fixture

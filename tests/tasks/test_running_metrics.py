@@ -25,9 +25,7 @@ def test_against_scikit_learn(classes):
     assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, guess))
     assert found["f1"] == pytest.approx(sk.f1_score(y, guess, average="macro"))
     assert found["auroc"] == pytest.approx(auroc, abs=1e-6)
-    assert found["average_precision"] == pytest.approx(
-        precisions[1] if classes == 2 else np.mean(precisions), abs=1e-6
-    )
+    assert found["average_precision"] == pytest.approx(precisions[1] if classes == 2 else np.mean(precisions), abs=1e-6)
     assert tuple(found) == METRIC_NAMES
 
 

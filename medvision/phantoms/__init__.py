@@ -1,0 +1,1 @@
+"""Simulated ultrasound images and radiographs: for demonstrations and tests, never for findings."""
