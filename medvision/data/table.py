@@ -95,6 +95,19 @@ def check_labels(table: pd.DataFrame, classes: Sequence[str], multilabel: bool) 
     return problems
 
 
+def check_studies(table: pd.DataFrame) -> list[Problem]:
+    """Studies whose images have different labels: there is no answer at the level of the study."""
+    if "study" not in table or table["study"].isna().any():
+        return []
+    keys = [column for column in ("patient", "study") if column in table]
+    several = table.groupby(keys)["label"].nunique()
+    torn = several[several > 1]
+    if not len(torn):
+        return []
+    names = ["/".join(key) if isinstance(key, tuple) else str(key) for key in torn.index]
+    return [Problem(f"{len(torn)} studies have images with different labels; leave the study out or mend them", names)]
+
+
 def _names(label: str, multilabel: bool) -> set[str]:
     return set(label.split(LABEL_SEPARATOR)) if multilabel else {label}
 

@@ -26,6 +26,7 @@ from medvision.data.table import (
     Problem,
     check_duplicates,
     check_labels,
+    check_studies,
     normalise_table,
     require_groups,
     settle_problems,
@@ -155,6 +156,7 @@ class DataModule(LightningDataModule):
     def _find_problems(self, inspection: Inspection) -> list[Problem]:
         problems = [Problem(why, [self.table["image"][row]], [row]) for row, why in sorted(inspection.errors.items())]
         problems += check_labels(self.table, self.class_names, self.multilabel)
+        problems += check_studies(self.table)
         return problems + check_duplicates(self.table, inspection.digests, self.split.group)
 
     def _open_pixels(self, names: list[str]) -> tuple[PixelSource, Inspection]:

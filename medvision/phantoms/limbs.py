@@ -1,5 +1,6 @@
 """Radiographs of the upper limb, intact, broken, or with an implant."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from medvision.phantoms.radiograph import Exposure, Film, Points, collimate, expose, turn_points
 
 SAMPLES = 40
+LONG = 0.25
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,13 @@ def _ray(
     return bones
 
 
-def outline(bone: Bone, share: tuple[float, float] = (0, 1), slant: float = 0.0, grow: float = 0.0) -> Points:
+def outline(bone: Bone, share: tuple[float, float] = (0, 1), slant: float = 0.0) -> Points:
     """The outline of a bone or of a piece of it, (N, 2) in fractions of the image.
 
     Args:
         bone: which.
         share: from where to where along its axis; an end inside (0, 1) is cut off flat.
         slant: how far such a cut goes up one side and down the other, along the axis.
-        grow: added to the half widths.
     """
     start, end = np.asarray(bone.start), np.asarray(bone.end)
     axis = end - start
@@ -100,22 +101,27 @@ def outline(bone: Bone, share: tuple[float, float] = (0, 1), slant: float = 0.0,
         along = np.linspace(first, last, SAMPLES)
         half = bone.shaft + (bone.upper - bone.shaft) * np.exp(-along / 0.13)
         half = half + (bone.lower - bone.shaft) * np.exp(-(1 - along) / 0.13)
-        rounding = np.clip(np.minimum(along, 1 - along) * length / (0.45 * bone.shaft), 0, 1)
-        half = half * np.sqrt(1 - (1 - rounding) ** 2) + grow
+        rounding = np.clip(np.minimum(along, 1 - along) * length / (0.8 * bone.shaft), 0, 1)
+        half = half * (1 - (1 - rounding) ** 2.5) ** 0.4
         sides.append(start + along[:, None] * axis + side * half[:, None] * normal)
     return np.concatenate([sides[0], sides[1][::-1]])
 
 
 def draw_limb(
-    body_part: str, finding: str, patient: Exposure, study: int, hand: np.random.Generator, size: tuple[int, int]
+    body_part: str,
+    findings: Collection[str],
+    patient: Exposure,
+    study: int,
+    hand: np.random.Generator,
+    size: tuple[int, int],
 ) -> npt.NDArray[np.uint8]:
     """One radiograph of a study.
 
     Args:
         body_part: one of MURA's, in capitals.
-        finding: `none`, `fracture` or `implant`.
+        findings: any of `fracture` and `implant`, on the same bone.
         patient: whose limb.
-        study: number of the study of this patient; the same number gives the same bones and the same finding.
+        study: number of the study of this patient; the same number gives the same bones and findings.
         hand: draws how the limb lies, which differs from image to image.
         size: height and width in pixels.
 
@@ -124,7 +130,8 @@ def draw_limb(
     """
     draw = np.random.default_rng([patient.seed, study])
     bones = [_vary(bone, draw) for bone in skeleton(body_part, draw)]
-    affected = int(np.argmax([bone.shaft * np.hypot(*np.subtract(bone.end, bone.start)) for bone in bones]))
+    long = [k for k, bone in enumerate(bones) if np.hypot(*np.subtract(bone.end, bone.start)) > LONG]
+    affected = int(draw.choice(long))
     turn = patient.turn + draw.normal(0, 6) + hand.normal(0, 5)
     foreshortening = draw.uniform(0.85, 1.0) * hand.uniform(0.95, 1.0)
     shift = hand.normal(0, 0.015, 2)
@@ -135,13 +142,13 @@ def draw_limb(
         return turn_points(points * [width, height], turn, (width / 2, height / 2))
 
     film = Film(height, width, patient)
-    film.tissue(*(place(outline(bone, grow=0.05 + 0.1 * patient.soft)) for bone in bones), thickness=1.3)
+    film.tissue(*(place(_sleeve(bone, 0.05 + 0.08 * patient.soft)) for bone in bones), thickness=1.3)
     cortex = 0.0085 * height
     for number, bone in enumerate(bones):
-        broken = number == affected and finding == "fracture"
+        broken = number == affected and "fracture" in findings
         for piece in _fragments(bone, draw, hand) if broken else [outline(bone)]:
             film.bone(place(piece), cortex=cortex)
-        if number == affected and finding == "implant":
+        if number == affected and "implant" in findings:
             film.metal(*(place(part) for part in _plate(bone, draw)))
     return collimate(expose(film, hand), hand)
 
@@ -150,6 +157,18 @@ def _vary(bone: Bone, draw: np.random.Generator) -> Bone:
     widths = bone.upper * draw.normal(1, 0.07), bone.shaft * draw.normal(1, 0.08), bone.lower * draw.normal(1, 0.07)
     start, end = (tuple(np.asarray(point) + draw.normal(0, 0.008, 2)) for point in (bone.start, bone.end))
     return replace(bone, start=start, end=end, upper=widths[0], shaft=widths[1], lower=widths[2])
+
+
+def _sleeve(bone: Bone, around: float) -> Points:
+    """The outline of the soft tissue around a bone, reaching over the joints at its ends."""
+    start, end = np.asarray(bone.start), np.asarray(bone.end)
+    along = (end - start) / np.hypot(*(end - start))
+    normal = np.array([-along[1], along[0]])
+    half = max(bone.upper, bone.shaft, bone.lower) + around
+    angle = np.linspace(0, np.pi, SAMPLES // 2)[:, None]
+    below = end + half * (np.cos(angle) * normal + 0.6 * np.sin(angle) * along)
+    above = start - half * (np.cos(angle) * normal + 0.6 * np.sin(angle) * along)
+    return np.concatenate([below, above])
 
 
 def _fragments(bone: Bone, draw: np.random.Generator, hand: np.random.Generator) -> list[Points]:

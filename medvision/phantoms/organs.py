@@ -6,7 +6,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medvision.phantoms.ultrasound import CARTILAGE, FAT, FLUID, MUSCLE, TENDON, Array, Examination, Scene, scan, sector
+from medvision.phantoms.ultrasound import (
+    CARTILAGE,
+    FAT,
+    FLUID,
+    MUSCLE,
+    TENDON,
+    Array,
+    Examination,
+    Scene,
+    scan,
+    sector,
+    smooth_noise,
+)
 
 Lung = Callable[[Scene, Array, np.random.Generator], None]
 
@@ -79,7 +91,7 @@ def draw_lung(
     scene = Scene(size, size, patient, video, breath)
     draw = scene.anatomy
     rough = 0.004 if finding in ("regular", "viral") else draw.uniform(0.004, 0.02)
-    pleura = draw.uniform(0.2, 0.27) + 0.05 * (scene.x - 0.5) ** 2 + rough * np.sin(40 * scene.x + draw.uniform(0, 6))
+    pleura = draw.uniform(0.2, 0.27) + 0.05 * (scene.x - 0.5) ** 2 + rough * smooth_noise(draw, size, 24)
     scene.skin()
     scene.fibres(patient.fat, pleura, MUSCLE, strands=7)
     scene.fill(pleura, 9.0, FAT * 0.12)

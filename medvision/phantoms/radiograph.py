@@ -40,7 +40,7 @@ def draw_exposure(generator: np.random.Generator) -> Exposure:
     """A random patient, exposed with settings of the day."""
     return Exposure(
         penetration=generator.uniform(0.75, 1.35),
-        soft=generator.uniform(0.2, 0.45),
+        soft=generator.uniform(0.3, 0.6),
         density=generator.uniform(0.8, 1.25),
         noise=generator.uniform(0.008, 0.03),
         blur=generator.uniform(0.5, 1.1),

@@ -1,5 +1,8 @@
 """Many small images with captions on one sheet, to be looked at."""
 
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -25,7 +28,8 @@ def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8) -> 
         raise ValueError(f"{len(images)} images and {len(captions)} captions; one caption an image is needed")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    font = ImageFont.load_default(size=LETTERS)
+    # Pillow's own font lacks most letters beyond English.
+    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS)
     line = LETTERS + 6
     sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (CELL + line + GAP) + GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)

@@ -1,7 +1,14 @@
 import pandas as pd
 import pytest
 
-from medvision.data.table import check_duplicates, check_labels, normalise_table, require_groups, settle_problems
+from medvision.data.table import (
+    check_duplicates,
+    check_labels,
+    check_studies,
+    normalise_table,
+    require_groups,
+    settle_problems,
+)
 from medvision.errors import DataError
 
 
@@ -72,3 +79,10 @@ def test_problems_stop_or_are_skipped():
 def test_long_lists_are_cut():
     many = pd.DataFrame({"image": [f"i{k}" for k in range(30)], "label": None})
     assert str(check_labels(many, ["x"], multilabel=False)[0]).endswith("i9 and 20 more")
+
+
+def test_a_study_has_one_label():
+    (problem,) = check_studies(table(patient=["1", "1", "2"], study=["s", "s", "s"]))
+    assert str(problem) == "1 studies have images with different labels; leave the study out or mend them: 1/s"
+    assert check_studies(table(patient=["1", "2", "1"], study=["s", "s", "s"])) == []
+    assert check_studies(table()) == []
