@@ -1,6 +1,7 @@
 """Ultrasound of joints: sections that differ by what lies where, not by texture."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,7 @@ def wrist(scene: Scene) -> None:
     level = draw.uniform(0.24, 0.34)
     edges = np.cumsum(draw.uniform(0.16, 0.3, 8)) - 0.5
     bones = np.full_like(x, np.inf)
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         half = (right - left) / 2 - 0.012
         bones = np.minimum(bones, _dome(x, (left + right) / 2, half, level + draw.normal(0, 0.02), flat=0.35))
     scene.fibres(scene.patient.fat, level - 0.03, TENDON, strands=4)

@@ -103,4 +103,4 @@ def write_medmnist(folder: Path, seed: int, patients: int, images: int) -> None:
             labels[split].append(label)
     arrays = {f"{split}_images": np.array(pixels, dtype=np.uint8) for split, pixels in drawn.items()}
     arrays |= {f"{split}_labels": np.array(values, dtype=np.uint8)[:, None] for split, values in labels.items()}
-    np.savez_compressed(folder / "pneumoniamnist.npz", allow_pickle=False, SIMULATED=np.array(MARK), **arrays)
+    np.savez_compressed(folder / "pneumoniamnist.npz", SIMULATED=np.array(MARK), **arrays)

@@ -178,7 +178,7 @@ def _fragments(bone: Bone, draw: np.random.Generator, hand: np.random.Generator)
     seen = abs(np.cos(draw.uniform(0, np.pi / 3) + hand.normal(0, 0.4)))
     offset, bend = draw.normal(0, 0.5) * bone.shaft * seen, draw.normal(0, 9) * seen
     middle = np.asarray(bone.start) + where * np.subtract(bone.end, bone.start)
-    lower = outline(bone, (where + gap, 1), slant) + [offset, 0]
+    lower = outline(bone, (where + gap, 1), slant) + np.array([offset, 0.0])
     return [outline(bone, (0, where - gap), slant), turn_points(lower, bend, (middle[0], middle[1]))]
 
 
