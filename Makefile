@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.ready
+DEMO_EPOCHS ?= 25
 # Where bytecode writing is off, every start would cost ten seconds more: compile at install time.
 export UV_COMPILE_BYTECODE := 1
 
@@ -22,7 +23,8 @@ $(STAMP): pyproject.toml requirements.lock
 
 demo: $(STAMP)  ## draw a simulated knee data set, train on it and evaluate (minutes)
 	test -d data/simulated/knee_sections || $(PY) -m medvision.samples knee_sections data/simulated/knee_sections
-	$(PY) -m medvision.fit experiments/knee_sections.yaml experiments/demo.yaml
+	$(PY) -m medvision.fit experiments/knee_sections.yaml --name=demo --data.root=data/simulated/knee_sections \
+		--data.image_size=96 --trainer.max_epochs=$(DEMO_EPOCHS)
 
 test: $(STAMP)  ## the fast tests
 	$(PY) -m pytest -m "not slow"

@@ -156,7 +156,9 @@ def _folds(groups: np.ndarray, strata: np.ndarray, settings: SplitSettings, seed
 
 def _held_out(groups: np.ndarray, strata: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """A stratified choice of about `fraction` of the images, whole groups; bool (n,)."""
-    limit = min(MOST_PARTS, len(np.unique(groups)))
+    pairs = pd.DataFrame({"group": groups, "stratum": strata}).drop_duplicates()
+    # No more parts than groups of the rarest class: every part is to have its share of it.
+    limit = max(2, min(MOST_PARTS, pairs["stratum"].value_counts().min()))
     options = [(abs(k / parts - fraction), parts, k) for parts in range(2, limit + 1) for k in range(1, parts)]
     # The fewest parts that come within one percent of the fraction: fewer parts are easier to stratify.
     near = [option for option in options if option[0] <= 0.01] or [min(options)]

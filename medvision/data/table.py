@@ -9,6 +9,7 @@ from medvision.errors import DataError
 
 LABEL_SEPARATOR = "|"
 MOST_LISTED = 10
+RESERVED = ("target", "predicted", "fold")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
         A copy with a RangeIndex; `image`, `label`, `patient` and `study` as strings.
 
     Raises:
-        DataError: no rows, or no column `image` or `label`.
+        DataError: no rows, no column `image` or `label`, or a column with a name that the prediction table needs.
     """
     if table.empty:
         raise DataError(f"{source}: no images found")
@@ -50,6 +51,12 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     if absent:
         raise DataError(
             f"{source}: the image table has no column {' and no '.join(absent)}; it has {', '.join(table.columns)}"
+        )
+    taken = [name for name in table if name in RESERVED or str(name).startswith("p_")]
+    if taken:
+        raise DataError(
+            f"{source}: the image table has a column {' and a column '.join(taken)}, a name that the prediction table "
+            "needs; rename it"
         )
     table = table.reset_index(drop=True)
     for column in ("image", "label", "patient", "study"):
@@ -97,10 +104,10 @@ def check_labels(table: pd.DataFrame, classes: Sequence[str], multilabel: bool) 
 
 def check_studies(table: pd.DataFrame) -> list[Problem]:
     """Studies whose images have different labels: there is no answer at the level of the study."""
-    if "study" not in table or table["study"].isna().any():
+    if "study" not in table:
         return []
     keys = [column for column in ("patient", "study") if column in table]
-    several = table.groupby(keys)["label"].nunique()
+    several = table.dropna(subset=keys).groupby(keys)["label"].nunique()
     torn = several[several > 1]
     if not len(torn):
         return []

@@ -5,6 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ class MedMNIST(DataModule):
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, BadZipFile) as error:
             raise DataError(f"{path}: cannot be read as an .npz archive: {error}") from error
         missing = [f"{split}_{what}" for split in SPLITS for what in ("images", "labels")]
         missing = [name for name in missing if name not in arrays]
@@ -59,7 +60,10 @@ class MedMNIST(DataModule):
         """See the class."""
         parts = []
         for split in SPLITS:
-            labels = self._arrays[f"{split}_labels"].reshape(len(self._arrays[f"{split}_images"]), -1)
+            labels, images_found = self._arrays[f"{split}_labels"], len(self._arrays[f"{split}_images"])
+            if len(labels) != images_found:
+                raise DataError(f"{self.file}: {len(labels)} labels of {images_found} images in {split}")
+            labels = labels.reshape(len(labels), -1)
             if labels.shape[1] != 1:
                 raise ConfigError(f"data.file: {self.file} has {labels.shape[1]} labels an image, expected one")
             images = [f"{self.file}/{split}/{number}" for number in range(len(labels))]
@@ -67,7 +71,7 @@ class MedMNIST(DataModule):
         table = pd.concat(parts, ignore_index=True)
         names = CLASS_NAMES.get(Path(self.file).stem.partition("_")[0])
         # Two digits keep sorted names in the order of the numbers.
-        table["label"] = [names[k] if names else f"{k:02d}" for k in table["label"]]
+        table["label"] = [names[k] if names and k < len(names) else f"{k:02d}" for k in table["label"]]
         return table
 
     def read_pixels(self, image: str) -> np.ndarray:

@@ -47,9 +47,10 @@ class MURA(DataModule):
             raise ConfigError(f"data.body_parts: {', '.join(unknown)} not among {', '.join(BODY_PARTS)}")
         images = [image for part in SPLITS for image in self._images(part)]
         if not images:
-            raise DataError(
-                f"{self.root}: no MURA here; expected train/XR_<PART>/patient<id>/study<k>_positive/image1.png in it"
-            )
+            inner = Path(self.root) / "MURA-v1.1"
+            hint = f"; write `root: {inner}`" if inner.is_dir() else ""
+            layout = "train/XR_<PART>/patient<id>/study<k>_positive/image1.png"
+            raise DataError(f"{self.root}: no MURA here; expected {layout} in it{hint}")
         found = [PATH.match(image) for image in images]
         strange = [image for image, match in zip(images, found, strict=True) if match is None]
         if strange:

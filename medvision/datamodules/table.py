@@ -52,8 +52,7 @@ class Table(DataModule):
         """See the class."""
         file = Path(self.root) / self.table_file
         labels = self.label_column if isinstance(self.label_column, list) else [self.label_column]
-        if self.multilabel and len(labels) < 2:
-            raise ConfigError(f"data.label_column: one column in a list; write `label_column: {labels[0]}`")
+        self._check_parameters(labels)
         # The default column may be absent: whether that is a mistake depends on split.group.
         patient = self.patient_column
         required = [self.image_column, *labels] + [c for c in (patient, self.study_column) if c and c != "patient"]
@@ -67,6 +66,17 @@ class Table(DataModule):
         if self.patient_column is None and "patient" in table:
             table = table.drop(columns="patient")
         return table if isinstance(self.label_column, str) else table.assign(label=_joined(table, labels, file))
+
+    def _check_parameters(self, labels: list[str]) -> None:
+        if self.multilabel and len(labels) < 2:
+            given = f"one column in a list; write `label_column: {labels[0]}`" if labels else "an empty list"
+            raise ConfigError(f"data.label_column: {given}")
+        if self.multilabel and self.class_order is not None:
+            raise ConfigError("data.class_order: several label columns are in an order already; remove class_order")
+        for key, names in (("label_column", labels), ("class_order", self.class_order or [])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ConfigError(f"data.{key}: {', '.join(twice)} is named twice")
 
 
 def read_labels(file: Path, required: Sequence[str]) -> pd.DataFrame:
@@ -86,12 +96,20 @@ def read_labels(file: Path, required: Sequence[str]) -> pd.DataFrame:
         if file.suffix == ".parquet":
             table = pd.read_parquet(file).astype("string").astype(object)
         else:
-            table = pd.read_csv(file, dtype=str, sep="\t" if file.suffix == ".tsv" else ",")
+            # A class may be called None or NA: only an empty cell is empty.
+            table = pd.read_csv(
+                file,
+                dtype=str,
+                sep="\t" if file.suffix == ".tsv" else ",",
+                encoding="utf-8-sig",
+                keep_default_na=False,
+                na_values=[""],
+            )
     except ImportError as error:
         raise DataError(f"{file}: Parquet needs `pip install 'medvision-lightning[parquet]'`") from error
     except (ValueError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from error
-    problems = []
+    problems = [f"{file}: the table has no rows"] if table.empty else []
     for column in required:
         if column not in table:
             near = difflib.get_close_matches(column, list(map(str, table.columns)), 1)

@@ -27,6 +27,8 @@ BY_CLASS = {
 UNDEFINED = "–"
 WIDTH = 100
 LONGEST_NAME = 13
+# A percentile interval of fewer groups is too narrow more often than it says.
+ENOUGH_PATIENTS = 20
 TERMINAL_COLUMNS = ("sensitivity", "specificity", "precision", "f1", "auroc")
 UNITS = {"image": "images", "study": "studies", "patient": "patients"}
 
@@ -125,6 +127,9 @@ def notes(metrics: Mapping[str, Mapping[str, Entry]]) -> list[str]:
     if all(entry["low"] is None for entry in scored):
         one = first["accuracy"]["patients"] == 1
         return [*lines, "No intervals: " + ("one patient says nothing about others." if one else "no resamples.")]
+    n, patients = first["accuracy"]["n"], first["accuracy"]["patients"]
+    if patients < ENOUGH_PATIENTS:
+        lines.append(f"Only {patients} {'patients' if patients < n else 'images'}: interpret the intervals with care.")
     if any(entry["low"] is None and entry["value"] is not None for entry in scored):
         lines.append("No interval where fewer than half of the resamples define the metric: too few patients.")
     if any(entry["low"] is not None and entry["low"] == entry["high"] for entry in scored):

@@ -8,7 +8,7 @@ from torch import nn
 
 from medvision.errors import ModelError
 from medvision.models.small import SMALL, SmallNetwork
-from medvision.models.weights import read_weights, require_hub_weights, require_match
+from medvision.models.weights import body_tensors, misfit, read_weights, require_hub_weights, require_match
 
 # Pixels from 0 to 255 become -1 to 1 where no published weights say otherwise.
 NEUTRAL_MEAN, NEUTRAL_STD = 0.5, 0.5
@@ -52,9 +52,9 @@ def create_backbone(
         arguments["img_size"] = image_size
     if pretrained is True:
         require_hub_weights(name, cfg)
-        return timm.create_model(name, pretrained=True, **arguments)
+        return _load_published(name, arguments)
     if pretrained is False:
-        return timm.create_model(name, **arguments)
+        return _create_timm(name, arguments)
     return _load_timm(name, pretrained, arguments)
 
 
@@ -82,23 +82,43 @@ def head_names(network: nn.Module) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
+def _create_timm(name: str, arguments: dict[str, object]) -> nn.Module:
+    try:
+        return timm.create_model(name, **arguments)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or "it cannot be built for this image size"
+        size = f" at data.image_size {arguments['img_size']}" if "img_size" in arguments else ""
+        raise ModelError(f"model.backbone: {name} refuses its settings{size}: {reason}") from error
+
+
+def _load_published(name: str, arguments: dict[str, object]) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=True, **arguments)
+    except OSError as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"model.pretrained: the weights of {name} cannot be fetched ({reason}); give a file "
+            f"(`pretrained: weights/{name}.safetensors`), or write `pretrained: false`"
+        ) from error
+
+
 def _load_timm(name: str, path: str, arguments: dict[str, object]) -> nn.Module:
-    read_weights(path)
-    twins = []
-    for overlay in (None, {"file": path}):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            try:
-                network = timm.create_model(
-                    name, pretrained=overlay is not None, pretrained_cfg_overlay=overlay, **arguments
-                )
-            except (RuntimeError, KeyError, AttributeError) as error:
-                reason = str(error).strip().splitlines()[-1].strip()
-                raise ModelError(f"model.pretrained: {path} does not fit {name}: {reason}") from error
-        twins.append(network)
-    untouched, loaded = twins
-    head = head_names(loaded)
-    require_match(path, loaded, untouched, head)
+    state = read_weights(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        untouched = _create_timm(name, arguments)
+        torch.manual_seed(0)
+        head = head_names(untouched)
+        try:
+            loaded = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": path}, **arguments)
+        except (RuntimeError, KeyError, AttributeError) as error:
+            own = body_tensors(untouched, head)
+            unfit = [key for key, value in own.items() if key not in state or state[key].shape != value.shape]
+            if unfit:
+                raise misfit(path, name, own, unfit, state) from error
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ModelError(f"model.pretrained: {path} does not fit {name}: {reason}") from error
+    require_match(path, name, loaded, untouched, state, head)
     # The head was drawn from the seed that both twins share: draw it again from the experiment's.
     for part in head:
         for module in loaded.get_submodule(part).modules():
@@ -110,13 +130,9 @@ def _load_timm(name: str, path: str, arguments: dict[str, object]) -> nn.Module:
 def _load_small(network: SmallNetwork, name: str, pretrained: bool | str) -> SmallNetwork:
     if pretrained is True:
         raise ModelError(f"model.pretrained: {name} has no published weights; give a file or `pretrained: false`")
-    state, own = read_weights(str(pretrained)), network.state_dict()
-    body = {key: value for key, value in own.items() if not key.startswith("classifier")}
-    fitting = {key for key, value in body.items() if key in state and state[key].shape == value.shape}
-    if len(fitting) < len(body):
-        first = sorted(set(body) - fitting)[0]
-        raise ModelError(
-            f"model.pretrained: {pretrained} does not fit {name}: {len(fitting)} of {len(body)} tensors, not {first}"
-        )
-    network.load_state_dict({**own, **{key: state[key] for key in fitting}})
+    state, body = read_weights(str(pretrained)), body_tensors(network, head_names(network))
+    unfit = [key for key, value in body.items() if key not in state or state[key].shape != value.shape]
+    if unfit:
+        raise misfit(str(pretrained), name, body, unfit, state)
+    network.load_state_dict({**network.state_dict(), **{key: state[key] for key in body}})
     return network

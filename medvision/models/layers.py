@@ -4,7 +4,7 @@ import difflib
 from typing import Any, Literal
 
 from timm.models import group_parameters
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medvision.config.settings import OptimizerSettings
@@ -13,14 +13,14 @@ from medvision.models.backbones import head_names
 
 
 def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[str]) -> None:
-    """Let only some parts of a network learn.
+    """Let only some parts of a network learn; batch norms of the others keep their statistics in training, too.
 
     Args:
         network: from `create_backbone`.
         trainable: `all`, `head`, or names of modules, such as `[layer2, layer3, layer4, fc]`.
 
     Raises:
-        ModelError: the network has no such part.
+        ModelError: the network has no such part, or the parts hold no weights.
     """
     if trainable == "all":
         return
@@ -40,33 +40,57 @@ def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[s
     network.requires_grad_(False)
     for name in names:
         modules[name].requires_grad_(True)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        parts = [name for name, part in network.named_children() if any(True for _ in part.parameters())]
+        raise ModelError(
+            f"model.trainable: {', '.join(names) if names else 'an empty list'} leaves nothing to learn; "
+            f"parts with weights: {', '.join(parts)}"
+        )
+    for module in _frozen_norms(network):
+        module.register_forward_pre_hook(_hold_statistics)
 
 
 def freeze_statistics(network: nn.Module) -> None:
     """Keep the running statistics of batch-norm layers whose weights are frozen.
 
-    To be called after every `network.train()`, which would let them move again.
+    `set_trainable` sees to it before each forward pass; this shows it in the modules' modes before the first one.
     """
-    for module in network.modules():
-        if isinstance(module, _BatchNorm) and module.weight is not None and not module.weight.requires_grad:
-            module.eval()
+    for module in _frozen_norms(network):
+        module.eval()
+
+
+def _frozen_norms(network: nn.Module) -> list[nn.Module]:
+    return [
+        module
+        for module in network.modules()
+        if isinstance(module, _BatchNorm) and module.weight is not None and not module.weight.requires_grad
+    ]
+
+
+def _hold_statistics(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    # Lightning starts to fit without a call of train(), and warns of modules that are in eval mode by then: the mode
+    # is set where it counts. A function of the module's own, so that the network can still be pickled and copied.
+    if module.training:
+        module.eval()
 
 
 def parameter_groups(network: Any, settings: OptimizerSettings) -> list[dict[str, Any]]:
     """Parameters that learn, grouped by learning rate and weight decay.
 
-    Biases and the weights of normalisation layers are not decayed. With `layer_decay` d, a layer that lies k layers
+    Biases, the weights of normalisation layers and what the network itself exempts, such as the position embeddings
+    of a transformer, are not decayed. With `layer_decay` d, a layer that lies k layers
     before the output learns at lr · d^k (Bao et al., BEiT, ICLR 2022). timm's own function only notes that factor
     beside the learning rate, where torch's schedules do not see it.
     """
     layers = group_parameters(network, network.group_matcher(coarse=False), reverse=True)
     last = max(layers.values())
+    exempt = set(network.no_weight_decay()) if hasattr(network, "no_weight_decay") else set()
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
         layer = last if settings.layer_decay is None else layers.get(name, last)
-        decays = parameter.ndim > 1
+        decays = parameter.ndim > 1 and name not in exempt
         factor = 1.0 if settings.layer_decay is None else settings.layer_decay ** (last - layer)
         group = groups.setdefault(
             (layer, decays),

@@ -16,13 +16,17 @@ from medvision.errors import ModelError
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 CONNECT_SECONDS = 2.0
 MATCHED_SHARE = 0.9
+STATISTICS = ("running_mean", "running_var")
+# What training scripts wrap a state dict in, in the order in which timm looks.
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
     """The tensors of a weight file, by name.
 
     Args:
-        path: a .safetensors file, or what torch.save wrote of a state dict.
+        path: a .safetensors file, or what torch.save wrote of a state dict, alone or as the `state_dict` or `model`
+            of a training script's file.
 
     Raises:
         ModelError: no such file, or it holds something else.
@@ -37,7 +41,9 @@ def read_weights(path: str) -> dict[str, Tensor]:
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(f"model.pretrained: {path} cannot be read as weights: {reason}") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    state = content
+    if isinstance(content, dict):
+        state = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"model.pretrained: {path} holds no state dict (names with tensors)")
     return state
@@ -76,31 +82,56 @@ def _reachable() -> bool:
     return True
 
 
-def require_match(path: str, loaded: nn.Module, untouched: nn.Module, head: tuple[str, ...]) -> None:
-    """Refuse weights of which the network has taken up next to nothing.
+def require_match(
+    path: str, name: str, loaded: nn.Module, untouched: nn.Module, state: dict[str, Tensor], head: tuple[str, ...]
+) -> None:
+    """Refuse weights that leave a part of the network as it was drawn.
 
     Names in a file need not be the network's own, timm translates many. So the network is compared with a twin that
-    has the same random first weights: a tensor that is still the same was not loaded.
+    has the same random first weights: a tensor that is still the same was not loaded. Every tensor drawn at random
+    must have changed. Constants, such as the scale of a norm, may stay now and then, for they can be learned so.
 
     Args:
         path: of the file, for the message.
+        name: of the network, for the message.
         loaded: the network with the weights.
         untouched: its twin without.
+        state: what the file holds.
         head: names of the classifier, which is new on purpose.
 
     Raises:
-        ModelError: how many tensors matched, and the first that did not.
+        ModelError: how many tensors were taken, the first that were not, and what the file has instead.
     """
-    before = untouched.state_dict()
-    names = [
-        name
-        for name, tensor in before.items()
-        if not name.endswith("num_batches_tracked") and not (head and name.startswith(head)) and tensor.numel()
-    ]
-    after = loaded.state_dict()
-    missing = [name for name in names if torch.equal(before[name], after[name])]
-    if len(names) - len(missing) < MATCHED_SHARE * len(names):
-        raise ModelError(
-            f"model.pretrained: {path} does not fit: {len(names) - len(missing)} of {len(names)} tensors were taken, "
-            f"not for instance {', '.join(missing[:3])}"
-        )
+    before, after = body_tensors(untouched, head), loaded.state_dict()
+    missing = [key for key, tensor in before.items() if torch.equal(tensor, after[key])]
+    drawn = any(not bool((before[key] == before[key].flatten()[0]).all()) for key in missing)
+    if drawn or len(before) - len(missing) < MATCHED_SHARE * len(before):
+        raise misfit(path, name, before, missing, state)
+
+
+def body_tensors(network: nn.Module, head: tuple[str, ...]) -> dict[str, Tensor]:
+    """What a weight file has to bring: all that is learned, and batch-norm statistics, but for the head."""
+    learned = {key: value.detach() for key, value in network.named_parameters() if value.requires_grad}
+    statistics = {key: value for key, value in network.named_buffers() if key.endswith(STATISTICS)}
+    parts = tuple(f"{part}." for part in head)
+    return {key: value for key, value in (learned | statistics).items() if value.numel() and not key.startswith(parts)}
+
+
+def misfit(
+    path: str, name: str, expected: dict[str, Tensor], missing: list[str], state: dict[str, Tensor]
+) -> ModelError:
+    """The error for a file that does not fit: counts, the first missing names, the first foreign ones."""
+    line = (
+        f"model.pretrained: {path} does not fit {name}: {len(expected) - len(missing)} of {len(expected)} tensors were "
+        f"taken, not {_first(missing)}"
+    )
+    wrong_shape = [key for key in missing if key in state and state[key].shape != expected[key].shape]
+    if wrong_shape:
+        key = wrong_shape[0]
+        return ModelError(f"{line}; {key} is {tuple(state[key].shape)}, not {tuple(expected[key].shape)}")
+    foreign = [key for key in state if key not in expected and not key.endswith("num_batches_tracked")]
+    return ModelError(line + (f"; the file has {_first(foreign)}" if foreign else ""))
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -44,12 +44,12 @@ def suprapatellar(scene: Scene) -> None:
 
 def medial(scene: Scene) -> None:
     """Femur and tibia with the meniscus between them and the collateral ligament close upon both. Lengthwise."""
-    _tibiofemoral(scene, lateral_share=scene.anatomy.normal(0.1, 0.17))
+    _tibiofemoral(scene, lateral_share=scene.anatomy.normal(0.3, 0.25))
 
 
 def lateral(scene: Scene) -> None:
     """As medial, but the popliteus groove in the femur, a step in the tibia, the ligament away from the bone."""
-    _tibiofemoral(scene, lateral_share=scene.anatomy.normal(0.9, 0.17))
+    _tibiofemoral(scene, lateral_share=scene.anatomy.normal(0.7, 0.25))
 
 
 def _tibiofemoral(scene: Scene, lateral_share: float) -> None:

@@ -5,6 +5,7 @@ one by one from (seed, number): a larger set begins with the smaller one.
 """
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -101,6 +102,7 @@ def write_medmnist(folder: Path, seed: int, patients: int, images: int) -> None:
             pixels = draw_chest(finding, patient, hand, (112, 112))
             drawn[split].append(cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA))
             labels[split].append(label)
-    arrays = {f"{split}_images": np.array(pixels, dtype=np.uint8) for split, pixels in drawn.items()}
+    arrays: dict[str, Any] = {f"{split}_images": np.array(pixels, dtype=np.uint8) for split, pixels in drawn.items()}
+    arrays |= {"SIMULATED": np.array(MARK)}
     arrays |= {f"{split}_labels": np.array(values, dtype=np.uint8)[:, None] for split, values in labels.items()}
-    np.savez_compressed(folder / "pneumoniamnist.npz", SIMULATED=np.array(MARK), **arrays)
+    np.savez_compressed(folder / "pneumoniamnist.npz", **arrays)

@@ -90,7 +90,7 @@ def draw_lung(
     """
     scene = Scene(size, size, patient, video, breath)
     draw = scene.anatomy
-    rough = 0.004 if finding in ("regular", "viral") else draw.uniform(0.004, 0.02)
+    rough = 0.004 if finding in ("regular", "viral") else draw.uniform(0.003, 0.011)
     pleura = draw.uniform(0.2, 0.27) + 0.05 * (scene.x - 0.5) ** 2 + rough * smooth_noise(draw, size, 24)
     scene.skin()
     scene.fibres(patient.fat, pleura, MUSCLE, strands=7)

@@ -73,8 +73,8 @@ class Scene:
         self.patient, self.height, self.width = patient, height, width
         self.anatomy = np.random.default_rng([patient.seed, view])
         column = np.linspace(0, 1, width)
-        self.x = (column - 0.5) * self.anatomy.uniform(0.88, 1.15) + 0.5
-        self.x += self.anatomy.normal(0, 0.05) + hand.normal(0, 0.012)
+        self.x = (column - 0.5) * self.anatomy.uniform(0.82, 1.2) + 0.5
+        self.x += self.anatomy.normal(0, 0.07) + hand.normal(0, 0.012)
         self.row = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height
         tilt = self.anatomy.normal(0, 0.09) + hand.normal(0, 0.025)
         self._offset = tilt * (column - 0.5) + 0.018 * patient.wobble * smooth_noise(self.anatomy, width, 5)
@@ -154,7 +154,7 @@ def scan(scene: Scene, hand: np.random.Generator) -> npt.NDArray[np.uint8]:
     patient, shape = scene.patient, (scene.height, scene.width)
     texture = np.random.default_rng([patient.seed, int(scene.anatomy.integers(2**31))])
     cloud = texture.standard_normal((6, 8)).astype(np.float32)
-    scatter = scene.scatter * np.exp(0.35 * cv2.resize(cloud, shape[::-1], interpolation=cv2.INTER_CUBIC))
+    scatter = scene.scatter * np.exp(0.5 * cv2.resize(cloud, shape[::-1], interpolation=cv2.INTER_CUBIC))
     field = texture.standard_normal((shape[0] + MARGIN, shape[1] + MARGIN, 2), dtype=np.float32)
     down, right = hand.integers(0, MARGIN, 2)
     field = field[down : down + shape[0], right : right + shape[1]]

@@ -13,6 +13,8 @@ from medvision.data.loading import Batch
 from medvision.models.layers import freeze_statistics
 from medvision.tasks.optimization import create_optimizer, create_schedule
 
+TRIAL_EPOCHS = 1000
+
 
 class Task(LightningModule):
     """A network with its loss, its optimizer and its running metrics.
@@ -143,5 +145,7 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the experiment."""
         optimizer = create_optimizer(self.network, self.optimizer_settings)
-        schedule = create_schedule(optimizer, self.schedule_settings, self.trainer.max_epochs)
+        # A fast_dev_run sets its own single epoch, in which no schedule has room.
+        epochs = TRIAL_EPOCHS if self.trainer.fast_dev_run else self.trainer.max_epochs
+        schedule = create_schedule(optimizer, self.schedule_settings, epochs)
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -44,7 +44,7 @@ class ClassificationLoss(nn.Module):
             return F.cross_entropy(logits, target, self.weights, label_smoothing=self.smoothing)
         losses = F.cross_entropy(logits, target, self.weights, label_smoothing=self.smoothing, reduction="none")
         truth = logits.softmax(dim=1).gather(1, target[:, None]).squeeze(1)
-        losses = (1 - truth) ** self.gamma * losses
+        losses = _focus(truth, self.gamma) * losses
         # Torch's weighted mean divides by the weights of the batch; so does this one.
         return losses.mean() if self.weights is None else losses.sum() / self.weights[target].sum()
 
@@ -53,8 +53,13 @@ class ClassificationLoss(nn.Module):
         losses = F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=self.weights, reduction="none")
         if self.gamma is not None:
             probability = logits.sigmoid()
-            losses = (1 - torch.where(target > 0.5, probability, 1 - probability)) ** self.gamma * losses
+            losses = _focus(torch.where(target > 0.5, probability, 1 - probability), self.gamma) * losses
         return losses.mean()
+
+
+def _focus(truth: Tensor, gamma: float) -> Tensor:
+    # The slope of x^gamma at 0 is infinite for gamma < 1, and a certain case would make the gradient NaN.
+    return (1 - truth).clamp_min(torch.finfo(truth.dtype).eps) ** gamma
 
 
 def create_loss(
@@ -78,10 +83,14 @@ def balanced_weights(counts: Sequence[int], images: int | None = None) -> list[f
             positive cases, (n - n_k) / n_k.
 
     Raises:
-        DataError: a class without training images.
+        DataError: a class that no training image shows, or, of several at once, that every one shows.
     """
-    if min(counts) == 0:
-        raise DataError(f"model.class_weights: balanced is not possible, training images by class are {list(counts)}")
+    if min(counts) == 0 or max(counts) == images:
+        total = "" if images is None else f" of {images}"
+        raise DataError(
+            f"model.class_weights: balanced is not possible, training images by class are {list(counts)}{total}; "
+            "leave the class out, or write `class_weights: none`"
+        )
     if images is not None:
         return [(images - count) / count for count in counts]
     return [sum(counts) / (len(counts) * count) for count in counts]

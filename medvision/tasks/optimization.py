@@ -1,7 +1,6 @@
 """Optimizers and learning-rate schedules, as the experiment file names them."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -32,36 +31,36 @@ def create_schedule(optimizer: optim.Optimizer, settings: Schedule, max_epochs: 
     """A schedule that moves once an epoch, in the form that Lightning takes; None if the learning rate stays.
 
     Args:
-        optimizer: whose learning rates move; the ratios between its groups stay.
+        optimizer: whose learning rates move; the ratios between its groups stay, so that `min_lr` holds for the
+            group with the highest rate.
         settings: the `schedule` section.
         max_epochs: the length of a cosine.
 
     Raises:
         ConfigError: a cosine without an end.
     """
+    rates = [group["lr"] for group in optimizer.param_groups]
     if isinstance(settings, PlateauSchedule):
         plateau = ReduceLROnPlateau(
             optimizer,
             mode=mode_of(settings.monitor),
             factor=settings.factor,
             patience=settings.patience,
-            min_lr=settings.min_lr,
+            min_lr=[settings.min_lr * rate / max(rates) for rate in rates],
+            eps=0.0,  # torch leaves alone what would fall by less than 1e-8, the layers far from the output first
         )
         return {"scheduler": plateau, "interval": "epoch", "monitor": settings.monitor}
     scheduler: LRScheduler
     if isinstance(settings, CosineSchedule):
         if max_epochs is None or max_epochs <= 0:
             raise ConfigError("schedule: a cosine needs trainer.max_epochs to know where it ends")
-        if settings.warmup_epochs >= max_epochs:
+        # A single epoch, as in trainer.fast_dev_run, has no room for any schedule.
+        if settings.warmup_epochs >= max_epochs > 1:
             raise ConfigError(
                 f"schedule.warmup_epochs: {settings.warmup_epochs} leaves nothing of trainer.max_epochs {max_epochs}"
             )
-        rates = [group["lr"] for group in optimizer.param_groups]
-        factors: list[Callable[[int], float]] = [
-            partial(_cosine, warmup=settings.warmup_epochs, end=max_epochs, lowest=min(settings.min_lr / rate, 1.0))
-            for rate in rates
-        ]
-        scheduler = LambdaLR(optimizer, factors)
+        lowest = min(settings.min_lr / max(rates), 1.0)
+        scheduler = LambdaLR(optimizer, partial(_cosine, warmup=settings.warmup_epochs, end=max_epochs, lowest=lowest))
     elif isinstance(settings, StepSchedule):
         scheduler = StepLR(optimizer, settings.every, settings.factor)
     else:

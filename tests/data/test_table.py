@@ -29,6 +29,12 @@ def test_no_rows_and_no_label_column_are_refused():
         normalise_table(pd.DataFrame({"image": ["a"]}), "here")
 
 
+@pytest.mark.parametrize("name", ["target", "predicted", "p_x"])
+def test_names_of_the_prediction_table_are_refused(name):
+    with pytest.raises(DataError, match=f"column {name}, a name that the prediction table needs"):
+        normalise_table(table(**{name: 1}), "here")
+
+
 def test_no_patient_information_says_what_to_add():
     with pytest.raises(DataError, match="data.patient_pattern.*group: image"):
         require_groups(table(), "patient")

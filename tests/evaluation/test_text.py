@@ -46,6 +46,15 @@ def test_too_few_patients_for_an_interval_are_said(draw):
     assert "fewer than half of the resamples" in report(frame, ["a", "b", "c"], resamples=200)
 
 
+def test_intervals_from_few_patients_come_with_a_warning(draw):
+    few = draw(200, ["a", "b"], patients=19)
+    assert "Only 19 patients: interpret the intervals with care." in report(few, ["a", "b"])
+    assert "with care" not in report(draw(200, ["a", "b"], patients=20), ["a", "b"])
+    assert "with care" not in report(few, ["a", "b"], resamples=0)
+    alone = draw(19, ["a", "b"]).drop(columns="patient")
+    assert "Only 19 images: interpret the intervals with care." in report(alone, ["a", "b"])
+
+
 def test_labels_have_a_report_without_a_matrix(draw):
     text = report(draw(multilabel=True), ["a", "b", "c"], multilabel=True)
     assert "Confusion matrix" not in text

@@ -2,8 +2,9 @@ import socket
 import time
 
 import pytest
+import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from medvision.errors import ModelError
@@ -64,13 +65,43 @@ def test_no_network_and_no_cached_weights_is_said_at_once(monkeypatch):
     assert time.perf_counter() - start < 20, "timm's own retries take three quarters of a minute"
 
 
+def test_a_failed_download_is_one_line(monkeypatch):
+    def fail(*args, pretrained=False, **kwargs):
+        raise FileNotFoundError("the hub answers 403\nand more")
+
+    monkeypatch.setattr("medvision.models.backbones.require_hub_weights", lambda name, cfg: None)
+    monkeypatch.setattr("timm.create_model", fail)
+    with pytest.raises(ModelError, match=r"weights of resnet18 cannot be fetched \(the hub answers 403\); give a file"):
+        make("resnet18", pretrained=True)
+
+
+def test_cached_weights_need_no_network(monkeypatch):
+    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda repository, file: f"/cache/{repository}/{file}")
+    monkeypatch.setattr(weights, "_reachable", lambda: pytest.fail("the network was asked"))
+    weights.require_hub_weights("resnet18", timm.get_pretrained_cfg("resnet18"))
+
+
+def test_offline_mode_of_the_hub_is_honoured(monkeypatch):
+    monkeypatch.setattr(weights, "try_to_load_from_cache", lambda *a, **k: None)
+    monkeypatch.setattr(weights.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(weights, "_reachable", lambda: pytest.fail("the network was asked"))
+    with pytest.raises(ModelError, match="no cached weights for resnet18"):
+        make("resnet18", pretrained=True)
+
+
+def test_a_size_that_the_network_cannot_take_is_one_line():
+    with pytest.raises(ModelError, match="nest_tiny refuses its settings at data.image_size 200: First level"):
+        make("nest_tiny", image_size=200)
+
+
 def test_networks_without_published_weights_say_so():
     with pytest.raises(ModelError, match="vgg_small has no published weights"):
         make("vgg_small", pretrained=True)
 
 
-@pytest.fixture
-def resnet_file(tmp_path):
+@pytest.fixture(scope="module")
+def resnet_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
     network = create_backbone("resnet18", channels=3, classes=1000, image_size=32)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -79,9 +110,9 @@ def resnet_file(tmp_path):
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
-    save_file(network.state_dict(), tmp_path / "resnet18.safetensors")
-    torch.save(network.state_dict(), tmp_path / "resnet18.pth")
-    return tmp_path, network.state_dict()
+    save_file(network.state_dict(), folder / "resnet18.safetensors")
+    torch.save(network.state_dict(), folder / "resnet18.pth")
+    return folder, network.state_dict()
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
@@ -109,10 +140,46 @@ def test_a_file_of_another_network_is_refused_with_counts(resnet_file, tmp_path)
     folder, state = resnet_file
     foreign = {f"other.{name}": tensor for name, tensor in state.items()}
     save_file(foreign, tmp_path / "foreign.safetensors")
-    with pytest.raises(ModelError, match=r"does not fit: \d+ of \d+ tensors were taken"):
+    match = (
+        r"does not fit resnet18: 0 of 100 tensors were taken, not conv1.weight, .* and 97 more; the file has other\."
+    )
+    with pytest.raises(ModelError, match=match):
         make("resnet18", channels=3, pretrained=str(tmp_path / "foreign.safetensors"))
     with pytest.raises(ModelError, match="does not fit"):
         make("resnet34", channels=3, pretrained=str(folder / "resnet18.safetensors"))
+    with pytest.raises(ModelError, match=r"layer1.0.conv1.weight is \(64, 64, 3, 3\), not \(64, 64, 1, 1\)"):
+        make("resnet50", channels=3, pretrained=str(folder / "resnet18.safetensors"))
+
+
+@pytest.mark.parametrize("lost", ["conv1.", "layer4.1."])
+@pytest.mark.parametrize("classes", [3, 1000])
+def test_a_file_that_leaves_a_layer_random_is_refused(resnet_file, tmp_path, lost, classes):
+    _, state = resnet_file
+    save_file(
+        {name: tensor for name, tensor in state.items() if not name.startswith(lost)}, tmp_path / "part.safetensors"
+    )
+    with pytest.raises(ModelError, match=f"of 100 tensors were taken, not {lost}"):
+        make("resnet18", channels=3, classes=classes, pretrained=str(tmp_path / "part.safetensors"))
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_a_state_dict_within_a_training_file_is_found(resnet_file, tmp_path, wrapper):
+    _, state = resnet_file
+    torch.save({"epoch": 3, wrapper: {f"module.{name}": tensor for name, tensor in state.items()}}, tmp_path / "w.pth")
+    loaded = make("resnet18", channels=3, pretrained=str(tmp_path / "w.pth")).state_dict()
+    assert torch.equal(loaded["conv1.weight"], state["conv1.weight"])
+
+
+class Code:
+    def __reduce__(self):
+        return (print, ("code of a weight file must never run",))
+
+
+def test_a_file_with_code_is_refused(tmp_path, capsys):
+    torch.save({"state_dict": Code()}, tmp_path / "code.pth")
+    with pytest.raises(ModelError, match="cannot be read as weights"):
+        make("resnet18", pretrained=str(tmp_path / "code.pth"))
+    assert "must never run" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights at all"])
@@ -130,7 +197,7 @@ def test_a_small_network_takes_its_own_weights(tmp_path):
     torch.save(first.state_dict(), tmp_path / "vgg.pth")
     second = make("vgg_small", classes=2, pretrained=str(tmp_path / "vgg.pth"))
     assert torch.equal(first.features[0][0].weight, second.features[0][0].weight)
-    with pytest.raises(ModelError, match="does not fit two_layer_cnn: 0 of 4"):
+    with pytest.raises(ModelError, match="does not fit two_layer_cnn: 0 of 4 tensors were taken, not features"):
         make("two_layer_cnn", pretrained=str(tmp_path / "vgg.pth"))
 
 
@@ -145,5 +212,11 @@ def test_normalisation_is_that_of_the_weights():
 
 def test_real_weights(medvision_data):
     file = medvision_data / "weights" / "tf_efficientnet_lite0.safetensors"
+    if not file.is_file():
+        pytest.skip(f"real weights: {file} is absent")
     network = create_backbone("tf_efficientnet_lite0", channels=1, classes=2, image_size=64, pretrained=str(file))
-    assert network(torch.randn(1, 1, 64, 64)).shape == (1, 2)
+    published, ours = load_file(file), network.state_dict()
+    assert torch.allclose(ours["conv_stem.weight"], published["conv_stem.weight"].sum(dim=1, keepdim=True), atol=1e-6)
+    assert torch.equal(ours["conv_head.weight"], published["conv_head.weight"])
+    assert normalisation(network, 1, str(file)) == ((0.5,), (0.5,))
+    assert network.eval()(torch.randn(1, 1, 64, 64)).shape == (1, 2)

@@ -58,6 +58,16 @@ def test_balanced_weights():
     assert balanced_weights([10, 50], images=100) == pytest.approx([9.0, 1.0])
     with pytest.raises(DataError, match=r"\[3, 0\]"):
         balanced_weights([3, 0])
+    with pytest.raises(DataError, match=r"\[3, 9\] of 9"):
+        balanced_weights([3, 9], images=9)
+
+
+@pytest.mark.parametrize(("multilabel", "target"), [(False, torch.tensor([0])), (True, torch.tensor([[1.0, 0.0]]))])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_gradients_of_a_certain_case_are_finite(multilabel, target, gamma):
+    logits = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    loss("focal", multilabel=multilabel, gamma=gamma)(logits, target).backward()
+    assert torch.isfinite(logits.grad).all()
 
 
 def test_losses_are_finite_in_half_precision(batch):

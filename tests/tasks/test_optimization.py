@@ -99,7 +99,15 @@ def test_plateau_of_a_score_waits_for_it_to_rise():
     assert create_schedule(optimizer, schedule, EPOCHS)["scheduler"].mode == "max"
 
 
-@pytest.mark.parametrize("schedule", [{"name": "step", "every": 1, "factor": 0.5}, {"name": "cosine"}])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"name": "step", "every": 1, "factor": 0.5},
+        {"name": "cosine"},
+        {"name": "cosine", "warmup_epochs": 2, "min_lr": 0.6},
+        {"name": "plateau", "patience": 0, "min_lr": 0.6},
+    ],
+)
 def test_layer_decay_keeps_its_ratio_under_a_schedule(schedule):
     by_epoch = rates(schedule, optimizer={"layer_decay": 0.5})[:-1]
     for epoch in by_epoch:
@@ -113,6 +121,12 @@ def test_optimizers_by_name(name, kind):
     if name == "sgd":
         assert optimizer.param_groups[0]["momentum"] == 0.8
         assert optimizer.param_groups[0]["nesterov"]
+
+
+def test_a_single_epoch_has_no_room_for_a_warm_up():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = TypeAdapter(Schedule).validate_python({"name": "cosine", "warmup_epochs": 9})
+    assert create_schedule(optimizer, schedule, 1) is not None
 
 
 def test_a_cosine_without_an_end_is_refused():
