@@ -41,7 +41,7 @@ def main(argv: list[str]) -> "RunFolder | None":
         return _resume(options.resume, options.files, options.overrides, options.output)
     if not options.files:
         raise ConfigError(
-            "no experiment file given; for instance: python -m medvision.fit experiments/knee_sections.yaml"
+            "no experiment file; for instance: python -m medvision.fit experiments/knee_sections.yaml"
         )
     experiment = load_experiment(options.files, options.overrides)
     if options.show:

@@ -52,7 +52,7 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
         raise DataError(
             f"{source}: the image table has no column {' and no '.join(absent)}; it has {', '.join(table.columns)}"
         )
-    taken = [name for name in table if name in RESERVED or str(name).startswith("p_")]
+    taken = [name for name in map(str, table) if name in RESERVED or name.startswith("p_")]
     if taken:
         raise DataError(
             f"{source}: the image table has a column {' and a column '.join(taken)}, a name that the prediction table "

@@ -54,8 +54,7 @@ def create_schedule(optimizer: optim.Optimizer, settings: Schedule, max_epochs: 
     if isinstance(settings, CosineSchedule):
         if max_epochs is None or max_epochs <= 0:
             raise ConfigError("schedule: a cosine needs trainer.max_epochs to know where it ends")
-        # A single epoch, as in trainer.fast_dev_run, has no room for any schedule.
-        if settings.warmup_epochs >= max_epochs > 1:
+        if settings.warmup_epochs >= max_epochs:
             raise ConfigError(
                 f"schedule.warmup_epochs: {settings.warmup_epochs} leaves nothing of trainer.max_epochs {max_epochs}"
             )

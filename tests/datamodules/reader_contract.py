@@ -47,18 +47,21 @@ class ReaderContract:
     columns: ClassVar[set[str]] = set()
     published: ClassVar[bool] = True
 
-    def read(self, root: Path, **parameters: Any) -> DataModule:
-        split = SplitSettings(group="patient" if self.has_patients else "image", val=0.2, test=0.2)
-        return build(self.name, root, **{"split": split, "image_size": SIZE, **self.parameters, **parameters})
+    @classmethod
+    def read(cls, root: Path, **parameters: Any) -> DataModule:
+        split = SplitSettings(group="patient" if cls.has_patients else "image", val=0.2, test=0.2)
+        return build(cls.name, root, **{"split": split, "image_size": SIZE, **cls.parameters, **parameters})
 
     @pytest.fixture(scope="class")
-    def root(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("simulated") / self.name
-        return generate(self.name, folder, seed=1, patients=self.patients, images=self.images)
+    @classmethod
+    def root(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("simulated") / cls.name
+        return generate(cls.name, folder, seed=1, patients=cls.patients, images=cls.images)
 
     @pytest.fixture(scope="class")
-    def prepared(self, root: Path) -> DataModule:
-        datamodule = self.read(root)
+    @classmethod
+    def prepared(cls, root: Path) -> DataModule:
+        datamodule = cls.read(root)
         datamodule.setup()
         return datamodule
 

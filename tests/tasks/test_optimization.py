@@ -123,12 +123,6 @@ def test_optimizers_by_name(name, kind):
         assert optimizer.param_groups[0]["nesterov"]
 
 
-def test_a_single_epoch_has_no_room_for_a_warm_up():
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = TypeAdapter(Schedule).validate_python({"name": "cosine", "warmup_epochs": 9})
-    assert create_schedule(optimizer, schedule, 1) is not None
-
-
 def test_a_cosine_without_an_end_is_refused():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = TypeAdapter(Schedule).validate_python({"name": "cosine", "warmup_epochs": 9})
