@@ -40,9 +40,7 @@ def main(argv: list[str]) -> "RunFolder | None":
     if options.resume is not None:
         return _resume(options.resume, options.files, options.overrides, options.output)
     if not options.files:
-        raise ConfigError(
-            "no experiment file; for instance: python -m medvision.fit experiments/knee_sections.yaml"
-        )
+        raise ConfigError("no experiment file; for instance: python -m medvision.fit experiments/knee_sections.yaml")
     experiment = load_experiment(options.files, options.overrides)
     if options.show:
         print(show(experiment), end="")

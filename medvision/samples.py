@@ -83,7 +83,7 @@ def generate(
         ConfigError: no such set, or a number out of range.
         DataError: the folder holds something, or cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     if name not in SETS:
         raise ConfigError(f"no simulated data set '{name}'{suggest(name, SETS)}")
     chosen = SETS[name]
@@ -155,7 +155,9 @@ def main(argv: list[str]) -> Path:
     parser.add_argument("--images", type=int, help="of each view (section, joint, study, video) of a patient")
     options: argparse.Namespace = parser.parse(argv)
     folder = generate(options.name, options.folder, seed=options.seed, patients=options.patients, images=options.images)
-    print(f"simulated data set: {folder} (see {folder / 'README.txt'})")
+    drawn = sum(1 for file in folder.rglob("*") if file.suffix in (".png", ".jpg"))
+    print(f"simulated data set: {folder}" + (f", {drawn} images" if drawn else ""))
+    print(f"what reads it: {folder / 'README.txt'}")
     return folder
 
 

@@ -109,8 +109,6 @@ def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: li
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     # Lightning's about its own use of torch; nobody who runs an experiment could mend it.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*is deprecated")
-    # Frozen batch normalisation is in eval mode on purpose.
-    warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode at the start of training")
     # On a resume the folder of checkpoints is meant to be filled.
     warnings.filterwarnings("ignore", r"Checkpoint directory .* exists and is not empty")
     bar = sys.stderr.isatty() and settings.pop("enable_progress_bar", True)

@@ -46,7 +46,7 @@ class MedMNIST(DataModule):
             found = ", ".join(sorted(file.name for file in Path(self.root).glob("*.npz"))) or "no .npz file"
             raise DataError(f"data.file: no {path}; the folder has {found}")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             raise DataError(f"{path}: cannot be read as an .npz archive: {error}") from error

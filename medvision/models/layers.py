@@ -50,15 +50,6 @@ def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[s
         module.register_forward_pre_hook(_hold_statistics)
 
 
-def freeze_statistics(network: nn.Module) -> None:
-    """Keep the running statistics of batch-norm layers whose weights are frozen.
-
-    `set_trainable` sees to it before each forward pass; this shows it in the modules' modes before the first one.
-    """
-    for module in _frozen_norms(network):
-        module.eval()
-
-
 def _frozen_norms(network: nn.Module) -> list[nn.Module]:
     return [
         module

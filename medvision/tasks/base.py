@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from medvision.config.settings import OptimizerSettings, Schedule
 from medvision.data.loading import Batch
-from medvision.models.layers import freeze_statistics
 from medvision.tasks.optimization import create_optimizer, create_schedule
 
 TRIAL_EPOCHS = 1000
@@ -134,13 +133,6 @@ class Task(LightningModule):
         return [tuple(tensor.to(mine[0].device) for tensor in part) for part in gathered]
 
     # Optimization
-
-    def train(self, mode: bool = True) -> "Task":
-        """Switch between training and inference; frozen batch normalisation keeps its statistics in both."""
-        super().train(mode)
-        if mode:
-            freeze_statistics(self.network)
-        return self
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the experiment."""

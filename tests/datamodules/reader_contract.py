@@ -114,6 +114,12 @@ class ReaderContract:
             assert target.dtype == torch.int64
             assert set(target.tolist()) <= set(range(len(self.expected_classes)))
 
+    def test_the_cache_gives_the_pixels_of_decoding(self, root, prepared):
+        decoding = self.read(root, cache=False)
+        decoding.setup()
+        for row in (0, len(prepared.table) - 1):
+            np.testing.assert_array_equal(prepared.pixels[row], decoding.pixels[row])
+
     def test_colour_is_three_equal_channels_of_grey_images(self, root):
         datamodule = self.read(root, channels=3, cache=False)
         pixels = datamodule.read_pixels(datamodule.read_table()["image"].iloc[0])

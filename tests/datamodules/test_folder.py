@@ -112,6 +112,6 @@ def test_dicom_without_a_suffix_is_found(tmp_path, medvision_data):
 
 def test_a_damaged_file_is_reported_with_its_name(tmp_path):
     draw(tmp_path, *(f"{label}/p{n}{label}_1.png" for label in "ab" for n in range(8)))
-    (tmp_path / "a" / "bad_1.tif").write_bytes(b"II*\x00 no more")
+    (tmp_path / "a" / "bad_1.tif").write_bytes(b"no image at all")
     with pytest.raises(DataError, match="bad_1.tif"):
         Folder(root=str(tmp_path), patient_pattern=r"(?P<patient>[^/]+)_\d+\.[a-z]+$").setup()

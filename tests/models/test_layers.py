@@ -9,7 +9,7 @@ from torch import nn
 from medvision.config.settings import OptimizerSettings
 from medvision.errors import ModelError
 from medvision.models.backbones import create_backbone
-from medvision.models.layers import freeze_statistics, parameter_groups, set_trainable
+from medvision.models.layers import parameter_groups, set_trainable
 from medvision.tasks.optimization import create_optimizer
 
 
@@ -101,13 +101,6 @@ def test_frozen_statistics_stay_and_the_others_move():
     after = model.state_dict()
     moved = {name.partition(".")[0] for name, value in before.items() if not torch.equal(value, after[name])}
     assert moved == {"layer4"}
-
-
-def test_frozen_norms_show_their_mode():
-    model = network()
-    set_trainable(model, ["layer4", "fc"])
-    freeze_statistics(model.train())
-    assert (model.bn1.training, model.layer4[0].bn1.training) == (False, True)
 
 
 def test_biases_and_norms_are_not_decayed():
