@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.ready
-DEMO_EPOCHS ?= 25
+DEMO_EPOCHS ?= 15
 # Where bytecode writing is off, every start would cost ten seconds more: compile at install time.
 export UV_COMPILE_BYTECODE := 1
 
