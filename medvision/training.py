@@ -241,4 +241,5 @@ def describe_run(experiment: Experiment, run: RunFolder, datamodule: DataModule,
     items = next(iter(batches))
     images = dataset.__getitems__(items)["image"].permute(0, 2, 3, 1).numpy()
     labels = datamodule.table["label"].to_numpy()[[int(dataset.rows[position]) for _, position in items]]
-    contact_sheet(images, [str(label) for label in labels]).save(run.training_batch)
+    title = f"{'SIMULATED ' if datamodule.simulated else ''}training images as the network sees them"
+    contact_sheet(images, [str(label) for label in labels], title=title).save(run.training_batch)

@@ -13,13 +13,14 @@ BACKGROUND = (24, 26, 30)
 INK = (232, 234, 237)
 
 
-def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8) -> Image.Image:
+def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8, title: str = "") -> Image.Image:
     """Images side by side, each with its caption below.
 
     Args:
         images: uint8 of shape (N, H, W, C), C being 1 or 3, N at least 1.
         captions: one an image; a long one is shortened to the width of its image.
         columns: images in a row, at most.
+        title: a line above the images; empty for none.
 
     Returns:
         An RGB sheet; the longer side of every image is 128 pixels.
@@ -31,11 +32,13 @@ def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8) -> 
     # Pillow's own font lacks most letters beyond English.
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS)
     line = LETTERS + 6
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (CELL + line + GAP) + GAP), BACKGROUND)
+    head = line if title else 0
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, head + rows * (CELL + line + GAP) + GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, GAP // 2), title, font=font, fill=INK)
     for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(position, columns)
-        left, top = GAP + column * (CELL + GAP), GAP + row * (CELL + line + GAP)
+        left, top = GAP + column * (CELL + GAP), head + GAP + row * (CELL + line + GAP)
         thumbnail = _thumbnail(image)
         sheet.paste(thumbnail, (left + (CELL - thumbnail.width) // 2, top + (CELL - thumbnail.height) // 2))
         draw.text((left + CELL // 2, top + CELL + 2), _fit(caption, font), font=font, fill=INK, anchor="ma")
