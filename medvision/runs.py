@@ -104,7 +104,7 @@ def create_run(output: Path, name: str) -> RunFolder:
     A process that a multi-device strategy has started finds the folder of its parent instead.
     """
     inherited = os.environ.get(FOLDER_VARIABLE)
-    if inherited and "LOCAL_RANK" in os.environ:
+    if inherited and os.environ.get("LOCAL_RANK", "0") != "0":
         return RunFolder(Path(inherited))
     # A local time: it is read by the person who started the run.
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")

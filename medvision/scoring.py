@@ -20,6 +20,8 @@ from medvision.reports.run_report import write_report
 from medvision.runs import RunFolder, read_json, read_table, write_json, write_table
 from medvision.training import build_task, build_trainer
 
+SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
+
 
 def predict(
     experiment: Experiment, run: RunFolder, datamodule: DataModule, splits: list[str], trainer: Trainer | None = None
@@ -42,7 +44,10 @@ def predict(
     if not run.best.is_file():
         raise RunError(f"{run.best}: no checkpoint; the run was stopped before its first epoch was validated")
     task = build_task(experiment, datamodule.summary(), weights=False)
-    trainer = trainer or build_trainer(experiment, [], [], 1)
+    if trainer is None:
+        # One device is enough to predict, and gives the numbers that several would.
+        alone = {key: value for key, value in experiment.trainer.items() if key not in SEVERAL_DEVICES}
+        trainer = build_trainer(experiment.model_copy(update={"trainer": alone}), [], [], 1)
     task.load_state_dict(torch.load(run.best, weights_only=True, map_location="cpu")["state_dict"])
     collector = next(callback for callback in trainer.callbacks if isinstance(callback, PredictionCollector))
     tables = []

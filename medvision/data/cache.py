@@ -5,6 +5,7 @@ import mmap
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -184,14 +185,14 @@ def _build(folder: Path, shape: Sequence[int], names: Sequence[str], decode: Cal
     part.mkdir()
     step = size // len(names)
     with (part / "pixels.u8").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
-        inspection = inspect_images(names, decode, lambda row, image: _write(file.fileno(), image, row * step))
+        file.truncate(size)
+        writing = threading.Lock()
+
+        def keep(row: int, image: np.ndarray) -> None:
+            with writing:
+                file.seek(row * step)
+                file.write(np.ascontiguousarray(image).tobytes())
+
+        inspection = inspect_images(names, decode, keep)
     (part / "index.json").write_text(json.dumps(asdict(inspection)), encoding="utf-8")
     part.rename(folder)
-
-
-def _write(descriptor: int, image: np.ndarray, offset: int) -> None:
-    data = memoryview(image.tobytes())
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data, offset = data[written:], offset + written
