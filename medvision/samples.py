@@ -49,7 +49,7 @@ class SimulatedSet:
 SETS = {
     "folder": SimulatedSet(layouts.write_folder, 60, 3, reads=r"data.patient_pattern: '(?P<patient>[^/]+)_\d+\.png$'"),
     "table": SimulatedSet(
-        labelled.write_table, 72, 3, least=6, reads="for several labels at once: data.label_column: [fracture, implant]"
+        labelled.write_table, 72, 3, least=6, reads="for several labels at once: data.label: [fracture, implant]"
     ),
     "knee_sections": SimulatedSet(layouts.write_knee_sections, 40, 2, least=1),
     "joint_ultrasound": SimulatedSet(layouts.write_joint_ultrasound, 48, 3),

@@ -63,7 +63,7 @@ def predict(
 
 
 def _rows(datamodule: DataModule, split: str, index: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    table = datamodule.table.iloc[index].reset_index(drop=True)
+    table = datamodule.image_table.iloc[index].reset_index(drop=True)
     fold = datamodule.assignment.table["fold"].to_numpy()[index]
     table = table.assign(split=split, fold=fold)
     return prediction_table(table, probabilities, datamodule.class_names, multilabel=datamodule.multilabel)

@@ -240,6 +240,6 @@ def describe_run(experiment: Experiment, run: RunFolder, datamodule: DataModule,
     batches = EpochBatches(len(dataset), MOST_SHOWN, shuffle=True, seed=experiment.seed)
     items = next(iter(batches))
     images = dataset.__getitems__(items)["image"].permute(0, 2, 3, 1).numpy()
-    labels = datamodule.table["label"].to_numpy()[[int(dataset.rows[position]) for _, position in items]]
+    labels = datamodule.image_table["label"].to_numpy()[[int(dataset.rows[position]) for _, position in items]]
     title = f"{'SIMULATED ' if datamodule.simulated else ''}training images as the network sees them"
     contact_sheet(images, [str(label) for label in labels], title=title).save(run.training_batch)

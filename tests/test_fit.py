@@ -252,7 +252,7 @@ def test_several_labels_at_once(folder, tmp_path):
     )
     table.to_csv(tmp_path / "labels.csv", index=False)
     (tmp_path / "table.yaml").write_text(
-        f"data: {{name: table, root: {tmp_path}, label_column: [two, other], image_size: 32, batch_size: 8}}\n"
+        f"data: {{name: table, root: {tmp_path}, label: [two, other], image_size: 32, batch_size: 8}}\n"
     )
     done = fit.main([str(folder / "discs.yaml"), str(tmp_path / "table.yaml"), f"--output={tmp_path / 'runs'}"])
     predictions = read_table(done.predictions)

@@ -100,7 +100,7 @@ class DataModule(LightningDataModule):
         """Classes in the order of the network's outputs; the last of two is the positive one."""
         if self.classes is not None:
             return list(self.classes)
-        labels = self.table["label"].dropna()
+        labels = self.image_table["label"].dropna()
         names = labels.str.split(LABEL_SEPARATOR).explode() if self.multilabel else labels
         return sorted(set(names) - {""})
 
@@ -136,28 +136,30 @@ class DataModule(LightningDataModule):
         if not Path(self.root).is_dir():
             raise DataError(f"data.root: {self.root} is no folder; the data set is expected there")
         self.augment = augmentation(self.augmentation, self.image_size, self.channels)
-        self.table = normalise_table(self.read_table(), self.root)
-        require_groups(self.table, self.split.group)
-        pixels, inspection = self._open_pixels(list(self.table["image"]))
+        self.image_table = normalise_table(self.read_table(), self.root)
+        require_groups(self.image_table, self.split.group)
+        pixels, inspection = self._open_pixels(list(self.image_table["image"]))
         problems = self._find_problems(inspection)
         dropped = settle_problems(problems, self.on_bad_image)
-        kept = np.setdiff1d(np.arange(len(self.table)), dropped)
+        kept = np.setdiff1d(np.arange(len(self.image_table)), dropped)
         self.skipped = pd.DataFrame(
-            [(self.table["image"][row], problem.what) for problem in problems for row in problem.rows],
+            [(self.image_table["image"][row], problem.what) for problem in problems for row in problem.rows],
             columns=["image", "reason"],
         )
         self.digests = [inspection.digests[row] for row in kept]
-        self.table = self.table.iloc[kept].reset_index(drop=True)
+        self.image_table = self.image_table.iloc[kept].reset_index(drop=True)
         self.pixels: PixelSource = KeptRows(pixels, kept) if dropped else pixels
-        self.assignment: Split = make_split(self.table, self.split, self.seed, multilabel=self.multilabel)
+        self.assignment: Split = make_split(self.image_table, self.split, self.seed, multilabel=self.multilabel)
         self.targets = self._targets()
         self._prepared = True
 
     def _find_problems(self, inspection: Inspection) -> list[Problem]:
-        problems = [Problem(why, [self.table["image"][row]], [row]) for row, why in sorted(inspection.errors.items())]
-        problems += check_labels(self.table, self.class_names, self.multilabel)
-        problems += check_studies(self.table)
-        return problems + check_duplicates(self.table, inspection.digests, self.split.group)
+        problems = [
+            Problem(why, [self.image_table["image"][row]], [row]) for row, why in sorted(inspection.errors.items())
+        ]
+        problems += check_labels(self.image_table, self.class_names, self.multilabel)
+        problems += check_studies(self.image_table)
+        return problems + check_duplicates(self.image_table, inspection.digests, self.split.group)
 
     def _open_pixels(self, names: list[str]) -> tuple[PixelSource, Inspection]:
         decode = _Decoder(self)
@@ -176,9 +178,9 @@ class DataModule(LightningDataModule):
     def _targets(self) -> np.ndarray:
         number = {name: k for k, name in enumerate(self.class_names)}
         if not self.multilabel:
-            return self.table["label"].map(number).to_numpy(dtype=np.int64)
-        targets = np.zeros((len(self.table), len(number)), dtype=np.float32)
-        for row, label in enumerate(self.table["label"].fillna("")):
+            return self.image_table["label"].map(number).to_numpy(dtype=np.int64)
+        targets = np.zeros((len(self.image_table), len(number)), dtype=np.float32)
+        for row, label in enumerate(self.image_table["label"].fillna("")):
             for name in filter(None, label.split(LABEL_SEPARATOR)):
                 targets[row, number[name]] = 1
         return targets
@@ -209,8 +211,8 @@ class DataModule(LightningDataModule):
     def split_table(self) -> pd.DataFrame:
         """`split.csv`: image, label, patient, study, group, split, fold and the SHA-256 of the file."""
         table = self.assignment.table
-        known = [column for column in ("label", "patient", "study") if column in self.table]
-        table = pd.concat([table[["image"]], self.table[known], table[["group", "split", "fold"]]], axis=1)
+        known = [column for column in ("label", "patient", "study") if column in self.image_table]
+        table = pd.concat([table[["image"]], self.image_table[known], table[["group", "split", "fold"]]], axis=1)
         return table.assign(sha256=self.digests)
 
     def dataset(self, split: str, *, augmented: bool = False) -> ImageDataset:

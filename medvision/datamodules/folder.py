@@ -36,9 +36,16 @@ class Folder(DataModule):
         patient_pattern: a regular expression with a group `(?P<patient>…)`, and perhaps `(?P<study>…)`, that is
             searched in the path of each file below `root`, such as `(?P<patient>[^/]+)_\d+\.png$`. Further named
             groups become columns.
+        class_order: the classes in the order of the outputs, the positive one of two last; null for sorted.
     """
 
     patient_pattern: str | None = None
+    class_order: list[str] | None = None
+
+    @property
+    def class_names(self) -> list[str]:
+        """The given order, or the sorted names of the folders."""
+        return super().class_names if self.class_order is None else list(self.class_order)
 
     def read_table(self) -> pd.DataFrame:
         """See the class."""

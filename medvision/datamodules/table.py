@@ -21,59 +21,59 @@ class Table(DataModule):
     A column `split` with train, val and test is the official split.
 
     Args:
-        table_file: the CSV, TSV or Parquet file, relative to `root`.
-        image_column: paths of the images, relative to `root`.
-        label_column: the class of an image; or a list of columns with 0 and 1, for several labels at once.
-        patient_column: who is shown; null where the table does not say.
-        study_column: the study an image belongs to; null where there are none.
+        table: the CSV, TSV or Parquet file, relative to `root`.
+        image: paths of the images, relative to `root`.
+        label: the class of an image; or a list of columns with 0 and 1, for several labels at once.
+        patient: who is shown; null where the table does not say.
+        study: the study an image belongs to; null where there are none.
         class_order: the classes in the order of the outputs, the positive one of two last; null for sorted.
     """
 
-    table_file: str = "labels.csv"
-    image_column: str = "image"
-    label_column: str | list[str] = "label"
-    patient_column: str | None = "patient"
-    study_column: str | None = None
+    table: str = "labels.csv"
+    image: str = "image"
+    label: str | list[str] = "label"
+    patient: str | None = "patient"
+    study: str | None = None
     class_order: list[str] | None = None
 
     @property
     def multilabel(self) -> bool:
         """Whether several label columns were named."""
-        return isinstance(self.label_column, list)
+        return isinstance(self.label, list)
 
     @property
     def class_names(self) -> list[str]:
         """The label columns, the given order, or the sorted labels."""
-        if isinstance(self.label_column, list):
-            return list(self.label_column)
+        if isinstance(self.label, list):
+            return list(self.label)
         return super().class_names if self.class_order is None else list(self.class_order)
 
     def read_table(self) -> pd.DataFrame:
         """See the class."""
-        file = Path(self.root) / self.table_file
-        labels = self.label_column if isinstance(self.label_column, list) else [self.label_column]
+        file = Path(self.root) / self.table
+        labels = self.label if isinstance(self.label, list) else [self.label]
         self._check_parameters(labels)
         # The default column may be absent: whether that is a mistake depends on split.group.
-        patient = self.patient_column
-        required = [self.image_column, *labels] + [c for c in (patient, self.study_column) if c and c != "patient"]
+        patient = self.patient
+        required = [self.image, *labels] + [c for c in (patient, self.study) if c and c != "patient"]
         table = read_labels(file, required)
-        names = {self.image_column: "image"}
-        names |= {column: name for column, name in ((patient, "patient"), (self.study_column, "study")) if column}
-        if isinstance(self.label_column, str):
-            names[self.label_column] = "label"
+        names = {self.image: "image"}
+        names |= {column: name for column, name in ((patient, "patient"), (self.study, "study")) if column}
+        if isinstance(self.label, str):
+            names[self.label] = "label"
         taken = [new for old, new in names.items() if old != new and new in table]
         table = table.drop(columns=taken).rename(columns=names)
-        if self.patient_column is None and "patient" in table:
+        if self.patient is None and "patient" in table:
             table = table.drop(columns="patient")
-        return table if isinstance(self.label_column, str) else table.assign(label=_joined(table, labels, file))
+        return table if isinstance(self.label, str) else table.assign(label=_joined(table, labels, file))
 
     def _check_parameters(self, labels: list[str]) -> None:
         if self.multilabel and len(labels) < 2:
-            given = f"one column in a list; write `label_column: {labels[0]}`" if labels else "an empty list"
-            raise ConfigError(f"data.label_column: {given}")
+            given = f"one column in a list; write `label: {labels[0]}`" if labels else "an empty list"
+            raise ConfigError(f"data.label: {given}")
         if self.multilabel and self.class_order is not None:
             raise ConfigError("data.class_order: several label columns are in an order already; remove class_order")
-        for key, names in (("label_column", labels), ("class_order", self.class_order or [])):
+        for key, names in (("label", labels), ("class_order", self.class_order or [])):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ConfigError(f"data.{key}: {', '.join(twice)} is named twice")

@@ -96,7 +96,7 @@ class ReaderContract:
 
     def test_every_image_is_in_one_split_and_no_group_in_two(self, prepared):
         split = prepared.split_table()
-        assert sorted(split["image"]) == sorted(prepared.table["image"])
+        assert sorted(split["image"]) == sorted(prepared.image_table["image"])
         assert set(split["split"]) == {"train", "val", "test"}
         assert split.groupby("group")["split"].nunique().max() == 1
 
@@ -117,7 +117,7 @@ class ReaderContract:
     def test_the_cache_gives_the_pixels_of_decoding(self, root, prepared):
         decoding = self.read(root, cache=False)
         decoding.setup()
-        for row in (0, len(prepared.table) - 1):
+        for row in (0, len(prepared.image_table) - 1):
             np.testing.assert_array_equal(prepared.pixels[row], decoding.pixels[row])
 
     def test_colour_is_three_equal_channels_of_grey_images(self, root):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from medvision.datamodules.folder import Folder
 from medvision.errors import ConfigError, DataError
+from medvision.samples import generate
 from tests.datamodules.reader_contract import ReaderContract
 
 PATTERN = r"(?P<patient>[^/]+)_\d+\.png$"
@@ -115,3 +116,14 @@ def test_a_damaged_file_is_reported_with_its_name(tmp_path):
     (tmp_path / "a" / "bad_1.tif").write_bytes(b"no image at all")
     with pytest.raises(DataError, match="bad_1.tif"):
         Folder(root=str(tmp_path), patient_pattern=r"(?P<patient>[^/]+)_\d+\.[a-z]+$").setup()
+
+
+def test_the_positive_class_can_be_named(tmp_path):
+    root = generate("folder", tmp_path / "set", patients=12)
+    pattern = r"(?P<patient>[^/]+)_\d+\.png$"
+    datamodule = Folder(root=str(root), image_size=32, patient_pattern=pattern, class_order=["intact", "broken"])
+    datamodule.setup()
+    assert datamodule.class_names == ["intact", "broken"]
+    assert set(datamodule.image_table["label"][datamodule.targets == 1]) == {"broken"}
+    with pytest.raises(DataError, match="labels 'broken' are none of the classes intact, bent"):
+        Folder(root=str(root), patient_pattern=pattern, class_order=["intact", "bent"]).setup()

@@ -15,4 +15,4 @@ def test_the_real_set_without_its_known_copy(medvision_data):
         root=str(medvision_data / "hip_us"), image_size=16, cache=False, split=SplitSettings(group="image")
     )
     datamodule.setup()
-    assert datamodule.table["label"].value_counts().to_dict() == {"standard": 25, "substandard": 25}
+    assert datamodule.image_table["label"].value_counts().to_dict() == {"standard": 25, "substandard": 25}

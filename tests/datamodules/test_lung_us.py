@@ -10,8 +10,8 @@ class TestLungUltrasound(ReaderContract):
     columns = {"study", "probe", "licence"}  # noqa: RUF012
 
     def test_a_video_is_a_study_of_one_patient(self, prepared):
-        assert prepared.table.groupby("study")["patient"].nunique().max() == 1
-        assert prepared.table["study"].nunique() > prepared.table["patient"].nunique()
+        assert prepared.image_table.groupby("study")["patient"].nunique().max() == 1
+        assert prepared.image_table["study"].nunique() > prepared.image_table["patient"].nunique()
 
     def test_viral_pneumonia_can_be_kept(self, root):
         datamodule = self.read(root, viral=True)

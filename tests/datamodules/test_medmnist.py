@@ -21,7 +21,7 @@ class TestMedMNIST(ReaderContract):
             pixels = prepared.read_pixels("pneumoniamnist.npz/val/1")
             np.testing.assert_array_equal(pixels, archive["val_images"][1])
             counts = {split: len(archive[f"{split}_labels"]) for split in ("train", "val", "test")}
-        assert prepared.table["split"].value_counts().to_dict() == counts
+        assert prepared.image_table["split"].value_counts().to_dict() == counts
         assert prepared.split_table()["split"].value_counts().to_dict() == counts
 
 

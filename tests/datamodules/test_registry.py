@@ -26,7 +26,7 @@ def test_targets_are_the_labels_of_their_images(tmp_path):
     datamodule.setup()
     for batch in datamodule.train_dataloader():
         named = np.array(datamodule.class_names)[batch["target"].numpy()]
-        assert list(named) == list(datamodule.table["label"].to_numpy()[batch["index"].numpy()])
+        assert list(named) == list(datamodule.image_table["label"].to_numpy()[batch["index"].numpy()])
     assert sum(datamodule.summary()["train_counts"]) == datamodule.summary()["train_images"]
 
 
@@ -37,6 +37,6 @@ def test_real_copies_are_an_error_unless_skipped(medvision_data):
         cls(root=root, image_size=28, split=split).setup()
     skipping = cls(root=root, image_size=28, split=split, on_bad_image="skip")
     skipping.setup()
-    assert len(skipping.skipped) == 5856 - len(skipping.table) == 29
+    assert len(skipping.skipped) == 5856 - len(skipping.image_table) == 29
     assert len(set(skipping.digests)) == len(skipping.digests)
     assert isinstance(next(iter(skipping.test_dataloader()))["image"], torch.Tensor)

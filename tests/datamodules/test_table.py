@@ -22,15 +22,15 @@ class TestTable(ReaderContract):
 class TestMultilabel(ReaderContract):
     name = "table"
     patients = 24
-    parameters = {"label_column": ["implant", "fracture"]}  # noqa: RUF012
+    parameters = {"label": ["implant", "fracture"]}  # noqa: RUF012
     expected_classes = ["implant", "fracture"]  # noqa: RUF012
     published = False
 
     def test_labels_are_joined_and_none_is_empty(self, root, prepared):
         source = pd.read_csv(root / "labels.csv", index_col="image")
         assert prepared.multilabel
-        assert set(prepared.table["label"]) == {"", "implant", "fracture", "implant|fracture"}
-        for image, label in zip(prepared.table["image"], prepared.table["label"], strict=True):
+        assert set(prepared.image_table["label"]) == {"", "implant", "fracture", "implant|fracture"}
+        for image, label in zip(prepared.image_table["image"], prepared.image_table["label"], strict=True):
             assert set(filter(None, label.split("|"))) == {c for c in ("implant", "fracture") if source.loc[image, c]}
 
 
@@ -45,8 +45,8 @@ def read(folder: Path, **parameters) -> pd.DataFrame:
 
 def test_columns_are_renamed_and_further_ones_kept(tmp_path):
     write(tmp_path, "path\tgrade\tsubject\tvisit\tsite\nx.png\t1\t007\tA\tnorth\n", "list.tsv")
-    columns = {"image_column": "path", "label_column": "grade", "patient_column": "subject", "study_column": "visit"}
-    table = read(tmp_path, table_file="list.tsv", **columns)
+    columns = {"image": "path", "label": "grade", "patient": "subject", "study": "visit"}
+    table = read(tmp_path, table="list.tsv", **columns)
     expected = {"image": "x.png", "label": "1", "patient": "007", "study": "A", "site": "north"}
     assert table.iloc[0].to_dict() == expected
 
@@ -61,7 +61,7 @@ def test_parquet_reads_as_csv(tmp_path):
     pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     columns = {"image": ["a.png", "b.png"], "label": ["x", "y"], "patient": [7, 8], "a": [1.0, 0.0], "b": [True, True]}
     pd.DataFrame(columns).to_parquet(tmp_path / "labels.parquet")
-    table = read(tmp_path, table_file="labels.parquet", label_column=["a", "b"])
+    table = read(tmp_path, table="labels.parquet", label=["a", "b"])
     assert list(table["patient"]) == ["7", "8"]
     assert list(table["label"]) == ["a|b", "b"]
 
@@ -69,11 +69,11 @@ def test_parquet_reads_as_csv(tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"label_column": "labels"}, "no column 'labels', it has image, label, patient, a, b; did you mean 'label'?"),
-        ({"patient_column": "who"}, "no column 'who'"),
-        ({"study_column": "visit"}, "no column 'visit'"),
-        ({"table_file": "lables.csv"}, "no such table; the folder has labels.csv"),
-        ({"label_column": ["a", "b"]}, "labels.csv:3: 'b' is 'maybe', expected 0 or 1"),
+        ({"label": "labels"}, "no column 'labels', it has image, label, patient, a, b; did you mean 'label'?"),
+        ({"patient": "who"}, "no column 'who'"),
+        ({"study": "visit"}, "no column 'visit'"),
+        ({"table": "lables.csv"}, "no such table; the folder has labels.csv"),
+        ({"label": ["a", "b"]}, "labels.csv:3: 'b' is 'maybe', expected 0 or 1"),
     ],
 )
 def test_what_the_table_lacks(tmp_path, parameters, message):
@@ -86,11 +86,11 @@ def test_what_the_table_lacks(tmp_path, parameters, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"label_column": ["a"]}, "write `label_column: a`"),
-        ({"label_column": []}, "an empty list"),
-        ({"label_column": ["a", "a"]}, "a is named twice"),
+        ({"label": ["a"]}, "write `label: a`"),
+        ({"label": []}, "an empty list"),
+        ({"label": ["a", "a"]}, "a is named twice"),
         ({"class_order": ["u", "u"]}, "u is named twice"),
-        ({"label_column": ["a", "b"], "class_order": ["b", "a"]}, "remove class_order"),
+        ({"label": ["a", "b"], "class_order": ["b", "a"]}, "remove class_order"),
     ],
 )
 def test_parameters_that_contradict_each_other(tmp_path, parameters, message):
@@ -115,7 +115,7 @@ def test_without_patients_the_split_asks_for_them(tmp_path):
 
 
 def test_patients_can_be_disclaimed(tmp_path):
-    assert "patient" not in read(write(tmp_path, "image,label,patient\nx.png,u,1\n"), patient_column=None)
+    assert "patient" not in read(write(tmp_path, "image,label,patient\nx.png,u,1\n"), patient=None)
 
 
 def test_an_official_split_is_kept(tmp_path):
