@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import medvision
+from medvision import DISTRIBUTION
 from medvision.config.settings import Experiment
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError, MedvisionError
@@ -17,7 +18,6 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 # Distributions of other authors on PyPI that install an import package of our name over ours.
 FOREIGN = ("medvision", "medvision-segmentation")
-DISTRIBUTION = "medvision-lightning"
 
 Main = Callable[[list[str]], object]
 

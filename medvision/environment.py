@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from medvision import DISTRIBUTION
+
 PACKAGES = (
-    "medvision-lightning",
+    DISTRIBUTION,
     "torch",
     "torchvision",
     "lightning",

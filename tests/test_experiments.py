@@ -8,7 +8,7 @@ import yaml
 
 from medvision import fit
 from medvision.config import load_experiment
-from medvision.samples import generate
+from medvision.phantoms.sets import generate
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").rglob("*.yaml"))
 # Pretrained weights are not shipped: the same network with random weights takes the same way.

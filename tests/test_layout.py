@@ -53,7 +53,7 @@ def imported_parts(path: Path) -> list[tuple[str, int, bool]]:
         names = []
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "medvision":
             rest = node.module.split(".")[1:]
-            names = rest[:1] or [alias.name for alias in node.names]
+            names = rest[:1] or [alias.name for alias in node.names if alias.name in FLOOR]
         elif isinstance(node, ast.Import):
             names = [a.name.split(".")[1] for a in node.names if a.name.startswith("medvision.")]
         found += [(name, node.lineno, id(node) in inside) for name in names]

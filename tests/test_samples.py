@@ -6,8 +6,9 @@ from PIL import Image
 
 from medvision import samples
 from medvision.errors import ConfigError, DataError
+from medvision.phantoms import sets
 from medvision.phantoms.files import MARK
-from medvision.samples import MARK_FILE, SETS, generate
+from medvision.phantoms.sets import MARK_FILE, SETS, generate
 
 
 def files_of(folder):
@@ -116,7 +117,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(samples, "_mark", stop)
+    monkeypatch.setattr(sets, "_mark", stop)
     with pytest.raises(KeyboardInterrupt):
         generate("hip_us", tmp_path / "set", patients=5)
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from medvision.config.registry import DATAMODULES
 from medvision.config.settings import SplitSettings
 from medvision.datamodules.base import DataModule
 from medvision.errors import DataError
-from medvision.samples import generate
+from medvision.phantoms.sets import generate
 
 SIZE = 32
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from medvision.datamodules.folder import Folder
 from medvision.errors import ConfigError, DataError
-from medvision.samples import generate
+from medvision.phantoms.sets import generate
 from tests.datamodules.reader_contract import ReaderContract
 
 PATTERN = r"(?P<patient>[^/]+)_\d+\.png$"

@@ -4,7 +4,7 @@ import pytest
 
 from medvision.datamodules.knee_sections import KneeSections
 from medvision.errors import DataError
-from medvision.samples import generate
+from medvision.phantoms.sets import generate
 from tests.datamodules.reader_contract import ReaderContract
 
 

@@ -3,7 +3,7 @@ import pytest
 from medvision.config.settings import SplitSettings
 from medvision.datamodules.mura import MURA
 from medvision.errors import ConfigError, DataError
-from medvision.samples import generate
+from medvision.phantoms.sets import generate
 from tests.datamodules.reader_contract import ReaderContract
 
 

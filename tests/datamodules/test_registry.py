@@ -8,7 +8,7 @@ from medvision.config import find_class
 from medvision.config.registry import DATAMODULES
 from medvision.config.settings import SplitSettings
 from medvision.errors import DataError
-from medvision.samples import SETS, generate
+from medvision.phantoms.sets import SETS, generate
 
 HERE = Path(__file__).parent
 
