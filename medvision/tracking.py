@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
@@ -30,9 +31,7 @@ def wandb_logger(experiment: Experiment, run: RunFolder) -> list[Logger]:
         return []
     for name, value in PRIVATE.items():
         os.environ.setdefault(name, value)
-    config = experiment.model_dump(mode="json")
-    # A path says who works where; only the last part of it names the data.
-    config["data"]["root"] = Path(str(config["data"].get("root", ""))).name
+    config = without_folders(experiment.model_dump(mode="json"))
     return [
         WandbLogger(
             name=run.path.name,
@@ -44,3 +43,12 @@ def wandb_logger(experiment: Experiment, run: RunFolder) -> list[Logger]:
             config=config,
         )
     ]
+
+
+def without_folders(value: Any) -> Any:
+    """Plain values in which of every absolute path only the last part is left: the rest says who works where."""
+    if isinstance(value, dict):
+        return {key: without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_folders(item) for item in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
