@@ -7,8 +7,8 @@ from PIL import Image
 from medvision import samples
 from medvision.errors import ConfigError, DataError
 from medvision.phantoms import sets
-from medvision.phantoms.files import MARK
-from medvision.phantoms.sets import MARK_FILE, SETS, generate
+from medvision.phantoms.files import MARK, MARK_FILE
+from medvision.phantoms.sets import SETS, generate
 
 
 def files_of(folder):

@@ -32,8 +32,8 @@ from medvision.data.table import (
     settle_problems,
 )
 from medvision.errors import DataError
+from medvision.phantoms.files import MARK_FILE
 
-SIMULATED = "SIMULATED.json"
 MOST_WORKERS = 8
 
 
@@ -205,7 +205,7 @@ class DataModule(LightningDataModule):
     @property
     def simulated(self) -> bool:
         """Whether the images were drawn by this program instead of seen by a device."""
-        mark = Path(self.root) / SIMULATED
+        mark = Path(self.root) / MARK_FILE
         return mark.is_file() and bool(json.loads(mark.read_text(encoding="utf-8")))
 
     def split_table(self) -> pd.DataFrame:

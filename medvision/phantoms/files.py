@@ -9,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 MARK = "SIMULATED by medvision, not an image of a patient"
+# Beside the images of a simulated set; the readers of data sets look for it.
+MARK_FILE = "SIMULATED.json"
 
 
 def write_image(path: Path, pixels: npt.NDArray[np.uint8]) -> None:

@@ -12,10 +12,7 @@ from medvision import DISTRIBUTION
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError, DataError
 from medvision.phantoms import labelled, layouts
-from medvision.phantoms.files import MARK
-
-# The readers of data sets look for this file; see `DataModule.simulated`.
-MARK_FILE = "SIMULATED.json"
+from medvision.phantoms.files import MARK, MARK_FILE
 
 Writer = Callable[[Path, int, int, int], None]
 
