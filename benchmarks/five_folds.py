@@ -14,9 +14,8 @@ import pandas as pd
 from medvision import fit
 from medvision.command import Parser, run
 from medvision.config import load_experiment
-from medvision.evaluation.metrics import classification_metrics
-from medvision.evaluation.text import classification_report
 from medvision.runs import read_json, read_table
+from medvision.scoring import score_report, score_split
 
 
 def main(argv: list[str]) -> dict:
@@ -32,9 +31,16 @@ def main(argv: list[str]) -> dict:
     ]
     pooled = pd.concat([read_table(done.predictions).query("split == 'test'") for done in runs], ignore_index=True)
     data = read_json(runs[0].environment)["data"]
-    metrics = classification_metrics(pooled, data["classes"], multilabel=data["multilabel"], seed=experiment.seed)
+    metrics = score_split(
+        pooled,
+        data["classes"],
+        data["mask_classes"],
+        multilabel=data["multilabel"],
+        resamples=experiment.evaluation.resamples,
+        seed=experiment.seed,
+    )
     minutes = (time.perf_counter() - start) / 60
-    print(f"\n{experiment.name}, {len(runs)} folds pooled, {minutes:.1f} min\n{classification_report(metrics)}")
+    print(f"\n{experiment.name}, {len(runs)} folds pooled, {minutes:.1f} min\n{score_report(metrics)}")
     return metrics
 
 

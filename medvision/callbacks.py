@@ -1,6 +1,7 @@
 """Lightning callbacks: files, timing and random numbers of a training run."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +130,62 @@ class EpochLine(Callback):
             print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
 
 
+class FrameRecorder(Callback):
+    """What the network says of some validation images after each epoch, for the animation of a training.
+
+    The outputs of the validation itself are taken: nothing is computed twice.
+
+    Args:
+        folder: receives `epoch_<n>.npz` with `predicted` uint8 (n, S, S), class numbers.
+        rows: rows of the image table, in the order in which they are shown.
+    """
+
+    def __init__(self, folder: Path, rows: list[int]) -> None:
+        self.folder, self.rows = folder, rows
+        self._seen: dict[int, np.ndarray] = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the class of every pixel of the images that are shown."""
+        index = batch["index"].tolist()
+        for row in self.rows:
+            if row in index:
+                maps = outputs[0] if isinstance(outputs, tuple) else outputs
+                self._seen[row] = maps[index.index(row)].argmax(dim=0).byte().cpu().numpy()
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the frame."""
+        gathered: list[Any] = [self._seen]
+        if trainer.world_size > 1:
+            gathered = [None] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, self._seen)
+        seen = {row: mask for of_device in gathered for row, mask in of_device.items()}
+        # A trial run validates a part of the images only.
+        if trainer.is_global_zero and seen.keys() == set(self.rows):
+            frame = np.stack([seen[row] for row in self.rows])
+            np.savez_compressed(self.folder / f"epoch_{trainer.current_epoch:05d}.npz", predicted=frame)
+        self._seen = {}
+
+
 class PredictionCollector(Callback):
     """Gathers the rows that all devices have predicted, once, and writes them in the order of the table.
 
     A file, because some strategies train in processes that end before their caller could ask them. Set `path` before
-    predicting; it becomes an .npz with `index` int64 (n,) and `probabilities` float32 (n, K).
+    predicting; it becomes an .npz with `index` int64 (n,) and what else a prediction consists of, n rows each. Set
+    `reduce` to turn what is too large to be gathered, such as maps, into rows on the device's own process.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+        self.reduce: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
+        self._parts: list[dict[str, np.ndarray]] = []
 
     def on_predict_batch_end(
         self,
@@ -150,7 +197,8 @@ class PredictionCollector(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch on the host."""
-        self._parts.append((outputs["index"].cpu().numpy(), outputs["probabilities"].float().cpu().numpy()))
+        arrays = {name: value.cpu().numpy() for name, value in outputs.items()}
+        self._parts.append(arrays if self.reduce is None else self.reduce(arrays))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather and write."""
@@ -162,7 +210,6 @@ class PredictionCollector(Callback):
         self._parts = []
         if not trainer.is_global_zero or self.path is None:
             return
-        index = np.concatenate([part[0] for part in parts])
-        order = np.argsort(index, kind="stable")
-        probabilities = np.concatenate([part[1] for part in parts])[order]
-        np.savez(self.path, index=index[order], probabilities=probabilities)
+        order = np.argsort(np.concatenate([part["index"] for part in parts]), kind="stable")
+        arrays: dict[str, Any] = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+        np.savez(self.path, **arrays)

@@ -51,6 +51,7 @@ def main(argv: list[str]) -> "RunFolder | None":
 def _fit(experiment: Experiment, output: Path) -> "RunFolder":
     # Late imports: torch and Lightning take seconds, which a mistake in the experiment file need not wait for.
     from medvision import training
+    from medvision.describe import describe_run
     from medvision.runs import create_run, replace_text
 
     datamodule = training.build_datamodule(experiment)
@@ -58,7 +59,7 @@ def _fit(experiment: Experiment, output: Path) -> "RunFolder":
     run_folder = create_run(output, experiment.name)
     _say(f"run folder: {run_folder.path}")
     replace_text(run_folder.experiment, show(experiment))
-    training.describe_run(experiment, run_folder, datamodule, task)
+    describe_run(experiment, run_folder, datamodule, task)
     return _train_and_evaluate(experiment, run_folder, datamodule, task)
 
 

@@ -12,7 +12,9 @@ import pandas as pd
 
 from medvision.errors import RunError
 
-TEXT_COLUMNS = dict.fromkeys(("image", "label", "patient", "study", "group", "target", "predicted"), str)
+TEXT_COLUMNS = dict.fromkeys(
+    ("image", "label", "mask", "mask_true", "patient", "study", "group", "target", "predicted", "unit"), str
+)
 FOLDER_VARIABLE = "MEDVISION_RUN_FOLDER"
 
 
@@ -86,6 +88,31 @@ class RunFolder:
     def training_batch(self) -> Path:
         """What the network saw: a contact sheet of augmented training images."""
         return self.figures / "training_batch.png"
+
+    @property
+    def masks(self) -> Path:
+        """Folder of predicted masks, at the size of the original images."""
+        return self.path / "masks"
+
+    @property
+    def panels(self) -> Path:
+        """Best, median and worst masks beside the true ones."""
+        return self.figures / "panels.png"
+
+    @property
+    def frames(self) -> Path:
+        """Folder of what the network said of some validation images after each epoch."""
+        return self.path / "frames"
+
+    @property
+    def animation_gif(self) -> Path:
+        """How the prediction formed during training."""
+        return self.figures / "training.gif"
+
+    @property
+    def animation_webp(self) -> Path:
+        """The same in a smaller file."""
+        return self.figures / "training.webp"
 
     @property
     def logs(self) -> Path:

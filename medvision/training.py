@@ -18,19 +18,15 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
-from medvision.callbacks import EpochLine, EpochSeed, History, LastCheckpoint, PredictionCollector
+from medvision.callbacks import EpochLine, EpochSeed, FrameRecorder, History, LastCheckpoint, PredictionCollector
 from medvision.config import find_class, typed_arguments
 from medvision.config.settings import Experiment, PlateauSchedule, mode_of
-from medvision.data.loading import EpochBatches
 from medvision.datamodules.base import DataModule
-from medvision.environment import describe_environment
+from medvision.describe import shown_rows
 from medvision.errors import ConfigError, MedvisionError, RunError
-from medvision.reports.contact_sheet import contact_sheet
-from medvision.runs import RunFolder, read_table, write_json, write_table
+from medvision.runs import RunFolder, read_table
 from medvision.tasks.base import Task
 from medvision.tracking import wandb_logger
-
-MOST_SHOWN = 32
 
 
 class InterruptedTrainingError(MedvisionError):
@@ -72,6 +68,7 @@ def build_task(experiment: Experiment, summary: dict[str, Any], *, weights: bool
         schedule=experiment.schedule.model_dump(mode="json"),
         **settings,
     )
+    task.flips, task.window_overlap = experiment.evaluation.flips, experiment.evaluation.window_overlap
     _check_monitors(experiment, task)
     return task
 
@@ -122,8 +119,14 @@ def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: li
     )
 
 
-def training_callbacks(experiment: Experiment, run: RunFolder) -> list[Callback]:
-    """Everything that a training run does beside the steps themselves."""
+def training_callbacks(experiment: Experiment, run: RunFolder, shown: list[int]) -> list[Callback]:
+    """Everything that a training run does beside the steps themselves.
+
+    Args:
+        experiment: the resolved experiment.
+        run: where everything is written.
+        shown: rows of the image table whose predicted masks are kept after each epoch.
+    """
     monitor = experiment.monitor
     callbacks: list[Callback] = [
         EpochSeed(experiment.seed),
@@ -152,6 +155,8 @@ def training_callbacks(experiment: Experiment, run: RunFolder) -> list[Callback]
         )
     if experiment.ema is not None:
         callbacks.append(EMAWeightAveraging(decay=experiment.ema.decay))
+    if shown:
+        callbacks.append(FrameRecorder(run.frames, shown))
     if not sys.stderr.isatty():
         callbacks.append(EpochLine())
     return callbacks
@@ -175,7 +180,8 @@ def train(
     loggers: list[Logger] = [TensorBoardLogger(run.logs, name="", version="tensorboard")]
     loggers += wandb_logger(experiment, run)
     batches = -(-len(datamodule.assignment.rows("train")) // datamodule.batch_size)
-    trainer = build_trainer(experiment, training_callbacks(experiment, run), loggers, batches)
+    callbacks = training_callbacks(experiment, run, shown_rows(datamodule))
+    trainer = build_trainer(experiment, callbacks, loggers, batches)
     checkpoint = run.last if resume and run.started else None
     if checkpoint is not None and is_finished(checkpoint, trainer.max_epochs):
         return trainer
@@ -206,40 +212,9 @@ def check_same_data(run: RunFolder, datamodule: DataModule) -> None:
     before, now = read_table(run.split), datamodule.split_table()
     if list(before["image"]) != list(now["image"]):
         raise RunError(f"{run.split}: the data set has other images now ({len(before)} before, {len(now)} now)")
-    for column, meaning in (("sha256", "content"), ("split", "split")):
+    for column, meaning in (("sha256", "content"), ("mask_sha256", "mask"), ("split", "split")):
+        if column not in now:
+            continue
         changed = list(before["image"][before[column].to_numpy() != now[column].to_numpy()])
         if changed:
             raise RunError(f"{run.split}: {len(changed)} images have another {meaning} now, first {changed[0]}")
-
-
-def preprocessing(task: Task, summary: dict[str, Any]) -> dict[str, Any]:
-    """`preprocessing.json`: what must be done to an image, and what the outputs mean."""
-    wanted = ("channels", "image_size", "resize", "classes", "multilabel")
-    return {**{key: summary[key] for key in wanted}, "mean": list(task.mean), "std": list(task.std)}
-
-
-def describe_run(experiment: Experiment, run: RunFolder, datamodule: DataModule, task: Task) -> None:
-    """Write what is known before training: environment, data, split, preprocessing, a sheet of training images."""
-    summary = datamodule.summary()
-    data = {
-        **summary,
-        "simulated": datamodule.simulated,
-        "citation": datamodule.citation,
-        "licence": datamodule.licence,
-        "url": datamodule.url,
-    }
-    parameters = sum(parameter.numel() for parameter in task.network.parameters())
-    trained = sum(parameter.numel() for parameter in task.network.parameters() if parameter.requires_grad)
-    model = {"parameters": parameters, "trained_parameters": trained}
-    write_json(run.environment, {**describe_environment(experiment.seed), "data": data, "model": model})
-    write_json(run.preprocessing, preprocessing(task, summary))
-    write_table(run.split, datamodule.split_table())
-    if len(datamodule.skipped):
-        write_table(run.skipped, datamodule.skipped)
-    dataset = datamodule.dataset("train", augmented=True)
-    batches = EpochBatches(len(dataset), MOST_SHOWN, shuffle=True, seed=experiment.seed)
-    items = next(iter(batches))
-    images = dataset.__getitems__(items)["image"].permute(0, 2, 3, 1).numpy()
-    labels = datamodule.image_table["label"].to_numpy()[[int(dataset.rows[position]) for _, position in items]]
-    title = f"{'SIMULATED ' if datamodule.simulated else ''}training images as the network sees them"
-    contact_sheet(images, [str(label) for label in labels], title=title).save(run.training_batch)

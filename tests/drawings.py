@@ -21,3 +21,23 @@ def draw_folder(root: Path, patients: int = 18, images: int = 2, size: int = 32,
                 file = root / f"class{label}" / f"p{label}x{patient}_{number}.png"
                 cv2.imwrite(str(file), (gain * image).clip(0, 255).astype(np.uint8))
     return root
+
+
+def draw_masks(root: Path, patients: int = 18, images: int = 2, size: int = 32) -> Path:
+    """`images/<patient>_<n>.png` and `masks/<patient>_<n>.png`: a disc (1) and, in most, a bar (2) on noise."""
+    generator = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for patient in range(patients):
+        gain = generator.uniform(0.6, 1.0)
+        for number in range(images):
+            mask = np.zeros((size, size + 8), np.uint8)
+            row, column = (int(value) for value in generator.integers(size // 4, 3 * size // 4, 2))
+            cv2.circle(mask, (column, row), size // 6, 1, -1)
+            if patient % 5:
+                cv2.rectangle(mask, (size, 2), (size + 4, size - 3 - patient), 2, -1)
+            image = np.array([40, 200, 120])[mask] + generator.normal(0, 10, mask.shape)
+            name = f"p{patient}_{number}.png"
+            cv2.imwrite(str(root / "images" / name), (gain * image).clip(0, 255).astype(np.uint8))
+            cv2.imwrite(str(root / "masks" / name), mask)
+    return root

@@ -1,6 +1,10 @@
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,25 +14,24 @@ import yaml
 from medvision import callbacks, fit
 from medvision.errors import ConfigError, DataError, RunError
 from medvision.evaluate import main as evaluate
+from medvision.mask_scoring import read_saved_mask
 from medvision.runs import read_table
-from tests.drawings import draw_folder
+from tests.drawings import draw_folder, draw_masks
 
-EXPERIMENT = {
+SHARED = {
     "name": "discs",
     "seed": 3,
-    "data": {
-        "name": "folder",
-        "patient_pattern": "(?P<patient>[^/]+)_[0-9]+.png$",
-        "image_size": 32,
-        "batch_size": 8,
-        "augmentation": "ultrasound",
-    },
     "split": {"val": 0.2, "test": 0.2},
-    "model": {"task": "classification", "backbone": "two_layer_cnn", "dropout": 0.2},
     "optimizer": {"lr": 0.01},
     "schedule": {"name": "plateau", "patience": 0},
     "trainer": {"max_epochs": 3, "accelerator": "cpu"},
     "evaluation": {"resamples": 50},
+}
+DATA = {
+    "patient_pattern": "(?P<patient>[^/]+)_[0-9]+.png$",
+    "image_size": 32,
+    "batch_size": 8,
+    "augmentation": "ultrasound",
 }
 FILES = [
     "experiment.yaml",
@@ -45,13 +48,70 @@ FILES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("discs")
-    draw_folder(root / "images")
-    content = {**EXPERIMENT, "data": {**EXPERIMENT["data"], "root": str(root / "images")}}
+@dataclass(frozen=True)
+class Kind:
+    """A task with data drawn for it, and what its runs leave behind."""
+
+    draw: Callable[[Path], Path]
+    data: dict[str, Any]
+    model: dict[str, Any]
+    files: list[str]
+    history: set[str]
+    columns: list[str]
+    classes: tuple[list[str], list[str]]
+    metric: str
+
+
+KINDS = {
+    "classification": Kind(
+        draw=draw_folder,
+        data={"name": "folder", **DATA},
+        model={"task": "classification", "backbone": "two_layer_cnn", "dropout": 0.2},
+        files=FILES,
+        history={"train/accuracy", "val/f1", "val/auroc"},
+        columns=["target", "predicted", "p_class0"],
+        classes=(["class0", "class1"], []),
+        metric="accuracy",
+    ),
+    "segmentation": Kind(
+        draw=draw_masks,
+        data={
+            "name": "mask_folder",
+            **DATA,
+            "augmentation": "ultrasound_elastic",
+            "mask_values": {0: "background", 1: "disc", 2: "bar"},
+        },
+        model={"task": "segmentation", "architecture": "unet", "encoder": "tu-test_resnet"},
+        files=[*FILES, "frames/images.npz", "figures/panels.png", "figures/training.gif", "figures/training.webp"],
+        history={"train/dice", "val/dice", "val/iou"},
+        columns=["mask", "unit", "dice_disc"],
+        classes=([], ["background", "disc", "bar"]),
+        metric="dice",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request) -> Kind:
+    return KINDS[request.param]
+
+
+def write_experiment(root: Path, kind: Kind) -> Path:
+    kind.draw(root / "images")
+    content = {**SHARED, "data": {**kind.data, "root": str(root / "images")}, "model": kind.model}
     (root / "discs.yaml").write_text(yaml.safe_dump(content))
     return root
+
+
+@pytest.fixture(scope="module")
+def folder(kind, tmp_path_factory) -> Path:
+    return write_experiment(tmp_path_factory.mktemp("discs"), kind)
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory) -> Path:
+    """For what only classification knows."""
+    return write_experiment(tmp_path_factory.mktemp("classified"), KINDS["classification"])
 
 
 def run(folder: Path, output: Path, *options: str):
@@ -72,18 +132,18 @@ def same_weights(left: Path, right: Path) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_a_run_folder_holds_everything(finished, capsys):
-    assert [name for name in FILES if not (finished.path / name).is_file()] == []
+def test_a_run_folder_holds_everything(kind, finished):
+    assert [name for name in kind.files if not (finished.path / name).is_file()] == []
     assert (finished.path.parent / "latest").resolve() == finished.path.resolve()
     history = pd.read_csv(finished.history)
     assert list(history["epoch"]) == [0, 1, 2]
-    assert {"lr", "seconds", "train/loss", "train/accuracy", "val/loss", "val/f1", "val/auroc"} <= set(history)
+    assert {"lr", "seconds", "train/loss", "val/loss"} | kind.history <= set(history)
     preprocessing = json.loads(finished.preprocessing.read_text())
-    assert preprocessing["classes"] == ["class0", "class1"]
+    assert (preprocessing["classes"], preprocessing["mask_classes"]) == kind.classes
     assert (preprocessing["mean"], preprocessing["std"]) == ([0.5], [0.5])
 
 
-def test_every_image_is_in_one_split_and_every_patient_too(finished):
+def test_every_image_is_in_one_split_and_every_patient_too(kind, finished):
     split = read_table(finished.split)
     assert len(split) == 36
     assert split.groupby("patient")["split"].nunique().max() == 1
@@ -91,23 +151,43 @@ def test_every_image_is_in_one_split_and_every_patient_too(finished):
     predictions = read_table(finished.predictions)
     held_out = split[split["split"] != "train"]
     assert sorted(predictions["image"]) == sorted(held_out["image"])
-    assert list(predictions.columns[:7]) == ["image", "patient", "split", "fold", "target", "predicted", "p_class0"]
+    assert list(predictions.columns[:7]) == ["image", "patient", "split", "fold", *kind.columns]
 
 
-def test_metrics_have_value_interval_and_counts(finished):
+def test_metrics_have_value_interval_and_counts(kind, finished):
     metrics = json.loads(finished.metrics.read_text())
     assert set(metrics) == {"val", "test"}
-    entry = metrics["test"]["image"]["accuracy"]
+    entry = metrics["test"]["image"][kind.metric]
     assert set(entry) >= {"value", "low", "high", "n", "patients"}
     predictions = read_table(finished.predictions).query("split == 'test'")
-    assert entry["value"] == pytest.approx((predictions["target"] == predictions["predicted"]).mean())
+    by_hand = (
+        predictions[["dice_disc", "dice_bar"]].mean().mean()
+        if kind.metric == "dice"
+        else (predictions["target"] == predictions["predicted"]).mean()
+    )
+    assert entry["value"] == pytest.approx(by_hand)
     assert entry["patients"] == predictions["patient"].nunique()
 
 
-def test_the_best_checkpoint_is_evaluated(finished):
+def test_the_best_checkpoint_is_evaluated(classified, tmp_path):
+    finished = run(classified, tmp_path)
     history = pd.read_csv(finished.history)
     metrics = json.loads(finished.metrics.read_text())
     assert metrics["val"]["image"]["log_loss"]["value"] == pytest.approx(history["val/loss"].min(), abs=1e-5)
+
+
+def test_saved_masks_are_those_of_the_table(tmp_path):
+    finished = run(write_experiment(tmp_path, KINDS["segmentation"]), tmp_path / "runs", "--trainer.max_epochs=8")
+    table = read_table(finished.predictions)
+    truths = [cv2.imread(str(tmp_path / "images" / name), cv2.IMREAD_UNCHANGED) for name in table["mask_true"]]
+    masks = [read_saved_mask(finished.path / name) for name in table["mask"]]
+    for truth, mask, dice, area in zip(truths, masks, table["dice_disc"], table["area_disc"], strict=True):
+        assert mask.shape == truth.shape == (32, 40)
+        assert area == (mask == 1).sum()
+        overlap = 2 * ((mask == 1) & (truth == 1)).sum() / ((mask == 1).sum() + (truth == 1).sum())
+        assert dice == pytest.approx(overlap)
+    assert table["dice_disc"].mean() > 0.5
+    assert set(table["unit"]) == {"px"}
 
 
 @pytest.mark.parametrize(
@@ -173,13 +253,13 @@ def test_resume_refuses_other_data_and_other_settings(folder, finished, tmp_path
         fit.main(["--resume", "latest", f"--output={tmp_path}"])
 
 
-def test_evaluate_repeats_the_metrics(finished):
+def test_evaluate_repeats_the_metrics(kind, finished):
     before = json.loads(finished.metrics.read_text())
     predictions = finished.predictions.read_bytes()
     assert evaluate([str(finished.path), "--split", "test"]) == before["test"]
     assert sorted(finished.predictions.read_bytes().splitlines()) == sorted(predictions.splitlines())
     train = evaluate([str(finished.path), "--split", "train"])
-    assert train["image"]["accuracy"]["n"] == (read_table(finished.split)["split"] == "train").sum()
+    assert train["image"][kind.metric]["n"] == (read_table(finished.split)["split"] == "train").sum()
 
 
 def test_show_prints_what_runs(folder, capsys):
@@ -192,13 +272,13 @@ def test_show_prints_what_runs(folder, capsys):
 def test_checkpoints_hold_plain_values_only(finished):
     for path in (finished.best, finished.last):
         content = torch.load(path, weights_only=True)
-        assert content["hyper_parameters"]["dataset"]["classes"] == ["class0", "class1"]
+        assert content["hyper_parameters"]["dataset"]["image_size"] == 32
 
 
-def test_averaged_weights_are_kept(folder, finished, tmp_path):
+def test_averaged_weights_are_kept(kind, folder, finished, tmp_path):
     averaged = run(folder, tmp_path, "--ema.decay=0.9")
     assert not same_weights(averaged.best, finished.best)
-    assert json.loads(averaged.metrics.read_text())["test"]["image"]["accuracy"]["value"] is not None
+    assert json.loads(averaged.metrics.read_text())["test"]["image"][kind.metric]["value"] is not None
 
 
 def test_fast_dev_run_goes_through(folder, tmp_path, capsys):
@@ -216,29 +296,30 @@ def test_fast_dev_run_goes_through(folder, tmp_path, capsys):
         (["--early_stopping.monitor=val/f2"], ConfigError, "nothing is logged as 'val/f2'; did you mean 'val/f1'"),
         (["--model.class_weights=[1,2,3]"], ConfigError, "3 weights for 2 classes"),
         (["--model.backbone=resnet81"], Exception, "did you mean"),
+        (["--data.resize=none"], ConfigError, "data.resize: none is for masks"),
     ],
 )
-def test_mistakes_are_told_before_a_run_folder_is_made(folder, tmp_path, options, error, words):
+def test_mistakes_are_told_before_a_run_folder_is_made(classified, tmp_path, options, error, words):
     with pytest.raises(error, match=words):
-        run(folder, tmp_path, *options)
+        run(classified, tmp_path, *options)
     assert not list(tmp_path.glob("*/*"))
 
 
-def test_bad_images_are_all_listed_or_left_out(folder, tmp_path):
+def test_bad_images_are_all_listed_or_left_out(classified, tmp_path):
     draw_folder(tmp_path / "images")
     (tmp_path / "images" / "class0" / "broken_0.png").write_bytes(b"\x89PNG and then nothing")
     (tmp_path / "images" / "class1" / "empty_0.png").write_bytes(b"")
     options = [f"--data.root={tmp_path / 'images'}", "--trainer.max_epochs=1"]
     with pytest.raises(DataError) as caught:
-        run(folder, tmp_path / "runs", *options)
+        run(classified, tmp_path / "runs", *options)
     assert "broken_0.png" in str(caught.value)
     assert "empty_0.png" in str(caught.value)
-    done = run(folder, tmp_path / "runs", *options, "--data.on_bad_image=skip")
+    done = run(classified, tmp_path / "runs", *options, "--data.on_bad_image=skip")
     assert sorted(read_table(done.skipped)["image"]) == ["class0/broken_0.png", "class1/empty_0.png"]
     assert len(read_table(done.split)) == 36
 
 
-def test_several_labels_at_once(folder, tmp_path):
+def test_several_labels_at_once(classified, tmp_path):
     draw_folder(tmp_path / "images")
     files = sorted((tmp_path / "images").rglob("*.png"))
     generator = np.random.default_rng(0)
@@ -254,7 +335,7 @@ def test_several_labels_at_once(folder, tmp_path):
     (tmp_path / "table.yaml").write_text(
         f"data: {{name: table, root: {tmp_path}, label: [two, other], image_size: 32, batch_size: 8}}\n"
     )
-    done = fit.main([str(folder / "discs.yaml"), str(tmp_path / "table.yaml"), f"--output={tmp_path / 'runs'}"])
+    done = fit.main([str(classified / "discs.yaml"), str(tmp_path / "table.yaml"), f"--output={tmp_path / 'runs'}"])
     predictions = read_table(done.predictions)
     assert set(predictions["target"]) <= {"", "two", "other", "two|other"}
     assert "p_other" in predictions

@@ -11,7 +11,9 @@ FLOORS = (
     ("errors",),
     ("config", "data", "evaluation", "models", "runs", "phantoms", "environment"),
     ("datamodules", "tasks", "reports", "callbacks", "tracking", "command"),
+    ("describe",),
     ("training",),
+    ("mask_scoring",),
     ("scoring",),
     ("fit", "evaluate", "samples", "__main__"),
 )

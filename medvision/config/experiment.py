@@ -23,6 +23,7 @@ FROM_DATA = "the data set knows it"
 # Settings that people look for in a section where they cannot be given, and where they come from.
 LINKED_SETTINGS: Mapping[Location, str] = {
     ("data", "classes"): FROM_DATA,
+    ("data", "mask_classes"): "they are the names in 'data.mask_values'",
     ("data", "num_classes"): FROM_DATA,
     ("data", "seed"): "it is 'seed' at the top of the file",
     ("data", "split"): "it is the section 'split' of the file",
@@ -30,6 +31,7 @@ LINKED_SETTINGS: Mapping[Location, str] = {
     ("model", "class_names"): FROM_DATA,
     ("model", "classes"): FROM_DATA,
     ("model", "dataset"): FROM_DATA,
+    ("model", "encoder_weights"): "it is 'model.pretrained'",
     ("model", "in_channels"): "it is 'data.channels'",
     ("model", "num_classes"): FROM_DATA,
     ("model", "optimizer"): "it is the section 'optimizer' of the file",

@@ -11,5 +11,14 @@ DATAMODULES = {
     "lung_us": "medvision.datamodules.lung_us:LungUltrasound",
     "chest_xray": "medvision.datamodules.chest_xray:ChestXray",
     "hip_us": "medvision.datamodules.hip_us:HipUltrasound",
+    "mask_folder": "medvision.datamodules.mask_folder:MaskFolder",
+    "tissue_ultrasound": "medvision.datamodules.tissue_ultrasound:TissueUltrasound",
+    "nerve_us": "medvision.datamodules.nerve_us:NerveUltrasound",
+    "fetal_head_us": "medvision.datamodules.fetal_head_us:FetalHeadUltrasound",
+    "lungs_xray": "medvision.datamodules.lungs_xray:LungsXray",
 }
-TASKS = {"classification": "medvision.tasks.classification:ClassificationTask"}
+TASKS = {
+    "classification": "medvision.tasks.classification:ClassificationTask",
+    "segmentation": "medvision.tasks.segmentation:SegmentationTask",
+    "multitask": "medvision.tasks.multitask:MultitaskTask",
+}

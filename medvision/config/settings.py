@@ -124,9 +124,17 @@ class TrackingSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """`resamples` of the patient-clustered bootstrap behind every interval; 0 for no intervals."""
+    """How a trained network is used and scored.
+
+    Args:
+        resamples: of the patient-clustered bootstrap behind every interval; 0 for no intervals.
+        flips: average the prediction of each image with that of the image flipped left to right.
+        window_overlap: share that neighbouring windows have in common, with `data.resize: none`.
+    """
 
     resamples: NonNegativeInt = 2000
+    flips: bool = False
+    window_overlap: Fraction = 0.5
 
 
 class Experiment(Section):

@@ -21,12 +21,15 @@ import numpy.typing as npt
 import yaml
 from pydantic import ValidationError
 
+from medvision.data import elastic
+from medvision.data.mask_rules import IGNORE
 from medvision.errors import ConfigError
 
 Spec = dict[str, Any]
 """A transform as albumentations writes it: `__class_fullname__`, its arguments, in a composition also `transforms`."""
 
 _64_BITS = 2**64 - 1
+_MOST_LABELS = 5  # of the two that are tried: what comes in from outside may have labels of its own
 _UNUSABLE = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, AttributeError, cv2.error)
 
 
@@ -36,21 +39,24 @@ def _step(name: str, arguments: dict[str, Any]) -> Spec:
 
 def _affine(degrees: float, scale: float, p: float) -> Spec:
     geometry = {"rotate": [-degrees, degrees], "scale": [1 - scale, 1 + scale], "translate_percent": [-0.05, 0.05]}
-    return _step("Affine", {**geometry, "keep_ratio": True, "border_mode": cv2.BORDER_CONSTANT, "fill": 0, "p": p})
+    outside = {"border_mode": cv2.BORDER_CONSTANT, "fill": 0, "fill_mask": IGNORE}
+    return _step("Affine", {**geometry, "keep_ratio": True, **outside, "p": p})
 
 
+# The probe is at the top of an ultrasound image: never flipped upside down.
+_PROBE_ON_TOP = [_step("HorizontalFlip", {"p": 0.5}), _affine(degrees=10, scale=0.1, p=0.8)]
+# Gain, dynamic range and speckle, which multiplies the signal, differ from device to device.
+_DEVICE = [
+    _step("RandomBrightnessContrast", {"brightness_limit": [-0.1, 0.1], "contrast_limit": [-0.2, 0.2], "p": 0.5}),
+    _step("RandomGamma", {"gamma_limit": [80, 125], "p": 0.3}),
+    _step("MultiplicativeNoise", {"multiplier": [0.85, 1.15], "elementwise": True, "p": 0.2}),
+    _step("GaussianBlur", {"blur_limit": [3, 3], "sigma_limit": [0.3, 1.0], "p": 0.15}),
+]
 PRESETS: dict[str, list[Spec]] = {
     "none": [],
-    # The probe is at the top of an ultrasound image: never flipped upside down. Gain, dynamic range and speckle, which
-    # multiplies the signal, differ from device to device.
-    "ultrasound": [
-        _step("HorizontalFlip", {"p": 0.5}),
-        _affine(degrees=10, scale=0.1, p=0.8),
-        _step("RandomBrightnessContrast", {"brightness_limit": [-0.1, 0.1], "contrast_limit": [-0.2, 0.2], "p": 0.5}),
-        _step("RandomGamma", {"gamma_limit": [80, 125], "p": 0.3}),
-        _step("MultiplicativeNoise", {"multiplier": [0.85, 1.15], "elementwise": True, "p": 0.2}),
-        _step("GaussianBlur", {"blur_limit": [3, 3], "sigma_limit": [0.3, 1.0], "p": 0.15}),
-    ],
+    "ultrasound": [*_PROBE_ON_TOP, *_DEVICE],
+    # The hand presses the probe into soft tissue, which gives way unevenly.
+    "ultrasound_elastic": [*_PROBE_ON_TOP, _step(elastic.NAME, {"knots": 5, "reach": 0.15, "p": 0.5}), *_DEVICE],
     # Exposure and the maker's contrast enhancement differ; limbs lie on the detector at any small angle.
     "radiograph": [
         _step("HorizontalFlip", {"p": 0.5}),
@@ -95,7 +101,7 @@ class Augmentation:
         Args:
             image: (H, W), (H, W, 1) or (H, W, 3) uint8; left as it is.
             seed: of this image in this epoch, see `item_seed`.
-            mask: (H, W) uint8 labels, moved with the image by the nearest pixel.
+            mask: (H, W) uint8 labels, moved with the image by the nearest pixel; presets fill with `IGNORE`.
 
         Returns:
             The changed image, uint8 of the same shape, or image and mask where a mask was given. Where nothing was
@@ -118,7 +124,7 @@ def augmentation(name_or_path: str, image_size: int, channels: Literal[1, 3] = 1
     """Build a preset, or a pipeline that `albumentations.save` wrote, and try it on one image.
 
     Args:
-        name_or_path: `none`, `ultrasound`, `radiograph`, or the path of an albumentations YAML or JSON file.
+        name_or_path: one of `PRESETS`, or the path of an albumentations YAML or JSON file.
         image_size: side of the images in pixels.
         channels: of the images.
 
@@ -179,20 +185,19 @@ class _Pipeline:
         position = item_seed(seed, 0, 0) << 64 | item_seed(seed, 0, 1)
         self.bits.state = self.start | {"state": self.start["state"] | {"state": position}}
         self.python.seed(seed)
+        inputs = {"image": image} if mask is None else {"image": image, "mask": mask}
         try:
-            changed = self.compose(image=image) if mask is None else self.compose(image=image, mask=mask)
+            result: dict[str, npt.NDArray[Any]] = self.compose(**inputs)
         except _UNUSABLE as error:
             raise ConfigError(f"{self.name}: fails on an image of shape {image.shape}: {_one_line(error)}") from error
-        result: dict[str, npt.NDArray[Any]] = changed
         if getattr(result["image"], "dtype", None) != np.uint8:
-            raise ConfigError(
-                f"{self.name}: turns uint8 images into another type; remove ToTensorV2, ToFloat and Normalize"
-            )
-        if result["image"].shape != image.shape:
-            raise ConfigError(
-                f"{self.name}: turns an image of shape {image.shape} into {result['image'].shape}; "
-                "let crops and resizes end at the size of the input"
-            )
+            raise ConfigError(f"{self.name}: changes the type of uint8 images; remove ToTensorV2, ToFloat, Normalize")
+        for kind, given in inputs.items():
+            if result[kind].shape != given.shape:
+                raise ConfigError(
+                    f"{self.name}: turns {kind}s of shape {given.shape} into {result[kind].shape}; "
+                    "let crops and resizes end at the size of the input"
+                )
         return result
 
 
@@ -219,8 +224,8 @@ def _albumentations() -> ModuleType:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
 
-    module: ModuleType = albumentations
-    return module
+    elastic.coarse_elastic(albumentations)
+    return albumentations
 
 
 def _build(name: str, spec: Spec) -> Any:
@@ -269,14 +274,17 @@ def _transform(spec: Any, where: str, mistakes: list[str]) -> Any:
 
 
 def _try(name: str, spec: Spec, image_size: int, channels: Literal[1, 3]) -> None:
-    """Apply every transform to one image, so that mistakes show before the training and not in the middle of it."""
+    """Apply every transform to one image and mask, so that mistakes show before the training and not in its middle."""
     compose = _build(name, spec)
     _set_certain(compose)
     pipeline = _Pipeline(name, compose)
-    shape = (image_size, image_size) if channels == 1 else (image_size, image_size, 3)
-    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (image_size, image_size, 3), dtype=np.uint8)
+    mask = (image[..., 0] > 127).astype(np.uint8) * 100
+    image = image if channels == 3 else image[..., 0].copy()
     for seed in range(3):
         pipeline(image, seed, None)
+        if len(np.unique(pipeline(image, seed, mask)["mask"])) > _MOST_LABELS:
+            raise ConfigError(f"{name}: mixes the labels of a mask; set mask_interpolation to {cv2.INTER_NEAREST}")
 
 
 def _set_certain(transform: Any) -> None:

@@ -79,15 +79,15 @@ def read_image(path: Path, channels: Literal[1, 3], frame: int | None = None) ->
     Raises:
         ImageError: in one line that names the file, why it cannot be read.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if dicom.has_magic(file) or path.suffix.lower() in dicom.DICOM_SUFFIXES:
             return with_channels(dicom.read_pixels(path, frame), channels)
-        with _decoding(path, file) as image:
-            _seek(path, image, frame)
+        with decoding(path, file) as image:
+            seek_frame(path, image, frame)
             check_size(path, *image.size)
             image.load()
             if image.format == "PNG":
-                _check_end_of_png(path, file)
+                check_end_of_png(path, file)
             return with_channels(_pixels(image), channels)
 
 
@@ -97,11 +97,11 @@ def frames_of(path: Path) -> int:
     Raises:
         ImageError: the file is no image, or its header cannot be read.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if dicom.has_magic(file) or path.suffix.lower() in dicom.DICOM_SUFFIXES:
             return dicom.frames_of(path)
-        with _decoding(path, file) as image:
-            return _count_frames(image)
+        with decoding(path, file) as image:
+            return count_frames(image)
 
 
 def image_header(path: Path) -> tuple[int, int, str]:
@@ -113,10 +113,10 @@ def image_header(path: Path) -> tuple[int, int, str]:
     Raises:
         ImageError: the file is no image, or its header cannot be read.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if dicom.has_magic(file) or path.suffix.lower() in dicom.DICOM_SUFFIXES:
             return (*dicom.size_of(path), "DICOM")
-        with _decoding(path, file) as image:
+        with decoding(path, file) as image:
             return (*image.size, image.mode)
 
 
@@ -133,7 +133,8 @@ def parse_image_name(name: str) -> tuple[str, int | None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, or say in one line why it cannot be opened."""
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -149,7 +150,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _decoding(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
+def decoding(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
     """Open with Pillow, and turn whatever its decoders raise on a damaged file into one line."""
     try:
         file.seek(0)
@@ -170,21 +171,24 @@ def _what_it_is(file: BinaryIO) -> str:
     return known or f"not an image of a supported format ({', '.join(FORMATS)}, DICOM)"
 
 
-def _check_end_of_png(path: Path, file: BinaryIO) -> None:
+def check_end_of_png(path: Path, file: BinaryIO) -> None:
+    """Refuse a PNG whose end is missing."""
     # Pillow accepts a PNG without its last chunk: harmless for the pixels, but the copy is not whole
     file.seek(max(0, path.stat().st_size - 2**20))
     if _PNG_END not in file.read():
         raise ImageError(f"{path}: damaged or truncated: the end of the PNG is missing")
 
 
-def _count_frames(image: Image.Image) -> int:
+def count_frames(image: Image.Image) -> int:
+    """How many images a file holds; previews do not count."""
     return int(getattr(image, "n_frames", 1)) if image.format in _FORMATS_WITH_FRAMES else 1
 
 
-def _seek(path: Path, image: Image.Image, frame: int | None) -> None:
+def seek_frame(path: Path, image: Image.Image, frame: int | None) -> None:
+    """Go to a frame, counted from 0; None is the first."""
     if not frame:
         return
-    count = _count_frames(image)
+    count = count_frames(image)
     if frame >= count:
         raise ImageError(f"{path}: has no frame {frame}, its {count} frames are counted from 0")
     image.seek(frame)
@@ -192,12 +196,7 @@ def _seek(path: Path, image: Image.Image, frame: int | None) -> None:
 
 def _pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     """A loaded image as (H, W) or (H, W, 3) uint8, upright."""
-    turned = _ORIENTATIONS.get(_orientation(image))
-    if turned is not None:
-        transparency = image.info.get("transparency")
-        image = image.transpose(turned)
-        if transparency is not None:
-            image.info["transparency"] = transparency
+    image = upright(image)
     if image.mode in _WIDE_MODES:
         return _scaled(np.asarray(image))
     if image.has_transparency_data:
@@ -208,11 +207,18 @@ def _pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     return np.array(image)
 
 
-def _orientation(image: Image.Image) -> int:
+def upright(image: Image.Image) -> Image.Image:
+    """A loaded image turned as its EXIF block says."""
     try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
-        return 1  # a damaged EXIF block says nothing about the pixels
+        return image  # a damaged EXIF block says nothing about the pixels
+    if orientation not in _ORIENTATIONS:
+        return image
+    turned = image.transpose(_ORIENTATIONS[orientation])
+    if "transparency" in image.info:
+        turned.info["transparency"] = image.info["transparency"]
+    return turned
 
 
 def _scaled(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from queue import Queue
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 import torch
@@ -24,9 +24,18 @@ class PixelSource(Protocol):
 
 
 class Augment(Protocol):
-    """A seeded change of an image that keeps shape and dtype."""
+    """A seeded change of an image, and of its mask with it, that keeps shape and dtype."""
 
-    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:  # noqa: D102
+    @overload
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray: ...
+    @overload
+    def __call__(self, image: np.ndarray, seed: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+class Window(Protocol):
+    """Cuts a square out of an image that has kept its own size, and out of its mask."""
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:  # noqa: D102
         ...
 
 
@@ -49,16 +58,20 @@ class ImageDataset(Dataset):
     Args:
         pixels: pixels by row of the whole table.
         rows: the rows of this split, int64 (n,).
-        targets: int64 (n,) class numbers, or float32 (n, K) of zeros and ones.
+        targets: int64 (n,) class numbers, or float32 (n, K) of zeros and ones; None without labels.
         augment: a seeded augmentation, or None.
         seed: the seed of the experiment.
+        masks: masks by row of the whole table, or None.
+        window: what is cut out of images that have kept their own size; None leaves them whole.
     """
 
     pixels: PixelSource
     rows: np.ndarray
-    targets: np.ndarray
+    targets: np.ndarray | None
     augment: Augment | None = None
     seed: int = 0
+    masks: PixelSource | None = None
+    window: Window | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,26 +84,30 @@ class ImageDataset(Dataset):
                 outlive an epoch cannot repeat its augmentations.
 
         Returns:
-            `image` uint8 (B, C, S, S), `target` int64 (B,) or float32 (B, K), `index` int64 (B,) row of the table.
+            `image` uint8 (B, C, S, S); `target` int64 (B,) or float32 (B, K), where there are labels; `mask` uint8
+            (B, S, S), where there are masks; `index` int64 (B,) row of the table.
         """
         positions = np.fromiter((position for _, position in items), dtype=np.int64, count=len(items))
-        batch: np.ndarray | None = None
-        for number, (epoch, position) in enumerate(items):
-            row = int(self.rows[position])
-            image = self.pixels[row]
-            if self.augment is not None:
-                image = self.augment(image, item_seed(self.seed, epoch, row))
-            if batch is None:
-                batch = np.empty((len(items), *image.shape), dtype=np.uint8)
-            batch[number] = image
-        assert batch is not None, "a batch without images"
-        images = torch.from_numpy(batch)
-        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-        return {
-            "image": images,
-            "target": torch.from_numpy(self.targets[positions]),
+        images, masks = zip(*(self._item(epoch, int(self.rows[position])) for epoch, position in items), strict=True)
+        pixels = torch.from_numpy(np.stack(images))
+        batch = {
+            "image": pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2),
             "index": torch.from_numpy(self.rows[positions]),
         }
+        if self.targets is not None:
+            batch["target"] = torch.from_numpy(self.targets[positions])
+        if self.masks is not None:
+            batch["mask"] = torch.from_numpy(np.stack(masks))
+        return batch
+
+    def _item(self, epoch: int, row: int) -> tuple[np.ndarray, np.ndarray | None]:
+        image, seed = self.pixels[row], item_seed(self.seed, epoch, row)
+        if self.masks is None:
+            return image if self.augment is None else self.augment(image, seed), None
+        mask = self.masks[row]
+        if self.window is not None:
+            image, mask = self.window(image, mask, seed)
+        return (image, mask) if self.augment is None else self.augment(image, seed, mask)
 
 
 class EpochBatches:

@@ -86,17 +86,18 @@ class Geometry:
         target.cut(square)[:] = _interpolate(self.source.cut(image), target.height, target.width)
         return square
 
-    def apply_mask(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Bring a mask into the square by the nearest pixel, 0 around it; its labels and type stay.
+    def apply_mask(self, mask: npt.NDArray[Any], outside: int = 0) -> npt.NDArray[Any]:
+        """Bring a mask into the square by the nearest pixel; its labels and type stay.
 
         Args:
             mask: (height, width), any type.
+            outside: the label around it.
 
         Returns:
             (size, size) of the same type.
         """
         target = self.target
-        square = np.zeros((self.size, self.size), mask.dtype)
+        square = np.full((self.size, self.size), outside, mask.dtype)
         target.cut(square)[:] = _nearest(self.source.cut(mask), target.height, target.width)
         return square
 

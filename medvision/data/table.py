@@ -43,11 +43,13 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
         A copy with a RangeIndex; `image`, `label`, `patient` and `study` as strings.
 
     Raises:
-        DataError: no rows, no column `image` or `label`, or a column with a name that the prediction table needs.
+        DataError: no rows, no column `image`, neither `label` nor `mask`, or a column with a name that the prediction
+            table needs.
     """
     if table.empty:
         raise DataError(f"{source}: no images found")
-    absent = [column for column in ("image", "label") if column not in table]
+    absent = [] if "image" in table else ["image"]
+    absent += [] if "label" in table or "mask" in table else ["label"]
     if absent:
         raise DataError(
             f"{source}: the image table has no column {' and no '.join(absent)}; it has {', '.join(table.columns)}"
@@ -59,7 +61,7 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
             "needs; rename it"
         )
     table = table.reset_index(drop=True)
-    for column in ("image", "label", "patient", "study"):
+    for column in ("image", "label", "mask", "patient", "study"):
         if column in table:
             table[column] = table[column].astype("string").astype(object)
     return table
@@ -85,7 +87,9 @@ def require_groups(table: pd.DataFrame, group: str) -> None:
 
 
 def check_labels(table: pd.DataFrame, classes: Sequence[str], multilabel: bool) -> list[Problem]:
-    """Rows without a label or with one that is no class."""
+    """Rows without a label or with one that is no class; nothing where the table has no labels."""
+    if "label" not in table:
+        return []
     problems = []
     labels = table["label"]
     missing = table.index[labels.isna() | ((labels == "") & (not multilabel))]
@@ -102,9 +106,19 @@ def check_labels(table: pd.DataFrame, classes: Sequence[str], multilabel: bool) 
     return problems
 
 
+def check_mask_cells(table: pd.DataFrame) -> list[Problem]:
+    """Rows without a mask; nothing where the table has no masks."""
+    if "mask" not in table:
+        return []
+    missing = table.index[table["mask"].isna() | (table["mask"] == "")]
+    if not len(missing):
+        return []
+    return [Problem(f"{len(missing)} images without a mask", list(table["image"][missing]), list(missing))]
+
+
 def check_studies(table: pd.DataFrame) -> list[Problem]:
     """Studies whose images have different labels: there is no answer at the level of the study."""
-    if "study" not in table:
+    if "study" not in table or "label" not in table:
         return []
     keys = [column for column in ("patient", "study") if column in table]
     several = table.dropna(subset=keys).groupby(keys)["label"].nunique()
@@ -119,39 +133,51 @@ def _names(label: str, multilabel: bool) -> set[str]:
     return set(label.split(LABEL_SEPARATOR)) if multilabel else {label}
 
 
-def check_duplicates(table: pd.DataFrame, digests: Sequence[str], group: str) -> list[Problem]:
-    """Rows named twice, and byte-identical images that belong to different groups or carry different labels.
+def check_duplicates(
+    table: pd.DataFrame, digests: Sequence[str], group: str, mask_digests: Sequence[str] | None = None
+) -> list[Problem]:
+    """Rows named twice, and byte-identical images that belong to different groups or carry different answers.
 
     Args:
         table: the image table.
         digests: one content hash a row; an empty string where the image could not be read.
         group: the column of the split's groups; `image` makes every image its own group.
+        mask_digests: one content hash a row; None without masks.
     """
     problems = []
     twice = table.index[table["image"].duplicated()]
     if len(twice):
         problems.append(Problem(f"{len(twice)} rows name an image again", list(table["image"][twice]), list(twice)))
     rows = table.assign(digest=list(digests), group=table[group], row=table.index)
+    rows["answer"] = table.get("label", "")
+    rows["mask_digest"] = "" if mask_digests is None else list(mask_digests)
     rows = rows[(rows["digest"] != "") & ~rows["image"].duplicated()]
     copies = rows[rows["digest"].duplicated(keep=False)]
-    across, contradictory = [], []
+    across: list[pd.DataFrame] = []
+    labels: list[pd.DataFrame] = []
+    masks: list[pd.DataFrame] = []
     for _, same in copies.groupby("digest", sort=False):
-        if same["label"].nunique() > 1:
-            contradictory.append(same)
+        if same["answer"].nunique() > 1:
+            labels.append(same)
+        elif same["mask_digest"].nunique() > 1:
+            masks.append(same)
         elif same["group"].nunique() > 1:
             across.append(same)
-    if contradictory:
-        where = [
-            " = ".join(f"{i} ({label})" for i, label in zip(s["image"], s["label"], strict=True)) for s in contradictory
-        ]
-        skipped = [row for same in contradictory for row in same["row"]]
-        problems.append(Problem("identical images with different labels", where, skipped))
+    if labels:
+        where = [" = ".join(f"{i} ({label})" for i, label in zip(s["image"], s["answer"], strict=True)) for s in labels]
+        problems.append(Problem("identical images with different labels", where, _rows(labels)))
+    if masks:
+        where = [" = ".join(same["image"]) for same in masks]
+        problems.append(Problem("identical images with different masks", where, _rows(masks)))
     if across:
         noun = "images" if group == "image" else f"{group}s"
         where = [" = ".join(same["image"]) for same in across]
-        skipped = [row for same in across for row in same["row"].iloc[1:]]
-        problems.append(Problem(f"identical images of different {noun}", where, skipped))
+        problems.append(Problem(f"identical images of different {noun}", where, _rows(across, first=1)))
     return problems
+
+
+def _rows(groups: Sequence[pd.DataFrame], first: int = 0) -> list[int]:
+    return [row for same in groups for row in same["row"].iloc[first:]]
 
 
 def settle_problems(problems: Sequence[Problem], on_bad_image: str) -> list[int]:

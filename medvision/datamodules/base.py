@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,22 +15,23 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from medvision.config.settings import SplitSettings
 from medvision.data.augmentation import augmentation
-from medvision.data.cache import Decoded, Inspection, cache_key, inspect_images, open_cache
+from medvision.data.cache import Inspection
 from medvision.data.images import parse_image_name, read_image
 from medvision.data.loading import EpochBatches, ImageDataset, KeptRows, PixelSource, make_loader
-from medvision.data.resize import resize
+from medvision.data.sources import ImageDecoder, open_source
 from medvision.data.splits import Split, make_split
 from medvision.data.table import (
     LABEL_SEPARATOR,
     Problem,
     check_duplicates,
     check_labels,
+    check_mask_cells,
     check_studies,
     normalise_table,
     require_groups,
     settle_problems,
 )
-from medvision.errors import DataError
+from medvision.errors import ConfigError, DataError
 from medvision.phantoms.files import MARK_FILE
 
 MOST_WORKERS = 8
@@ -45,7 +45,7 @@ class DataModule(LightningDataModule):
         root: the folder of the data set.
         image_size: height and width in pixels at which the network sees an image.
         resize: `letterbox` keeps the aspect ratio and pads black, `stretch` does not keep it, `crop` cuts the longer
-            side to a square.
+            side to a square; `none`, for segmentation, trains on windows of `image_size` and predicts whole images.
         channels: 1 for grey, 3 for colour.
         batch_size: images a training step, of all devices together.
         num_workers: worker processes for loading; null chooses: one thread, or processes where a GPU waits for
@@ -60,7 +60,7 @@ class DataModule(LightningDataModule):
 
     root: str
     image_size: PositiveInt = 224
-    resize: Literal["letterbox", "stretch", "crop"] = "letterbox"
+    resize: Literal["letterbox", "stretch", "crop", "none"] = "letterbox"
     channels: Literal[1, 3] = 1
     batch_size: PositiveInt = 32
     num_workers: NonNegativeInt | None = None
@@ -83,7 +83,7 @@ class DataModule(LightningDataModule):
     # The data set's own part
 
     def read_table(self) -> pd.DataFrame:
-        """The image table: `image` (relative to `root`), `label`, `patient`, and whatever else is known.
+        """The image table: `image` (relative to `root`), `label` or `mask`, `patient`, and whatever else is known.
 
         Raises:
             DataError: the folder is not laid out as expected.
@@ -97,12 +97,19 @@ class DataModule(LightningDataModule):
 
     @property
     def class_names(self) -> list[str]:
-        """Classes in the order of the network's outputs; the last of two is the positive one."""
+        """Classes in the order of the network's outputs; the last of two is the positive one; none without labels."""
         if self.classes is not None:
             return list(self.classes)
+        if "label" not in self.image_table:
+            return []
         labels = self.image_table["label"].dropna()
         names = labels.str.split(LABEL_SEPARATOR).explode() if self.multilabel else labels
         return sorted(set(names) - {""})
+
+    @property
+    def mask_classes(self) -> list[str]:
+        """Classes of the pixels in the order of their numbers, the background first; none without masks."""
+        return []
 
     def read_pixels(self, image: str) -> np.ndarray:
         """An image at its original size, (H, W) or (H, W, 3) uint8.
@@ -136,46 +143,75 @@ class DataModule(LightningDataModule):
         if not Path(self.root).is_dir():
             raise DataError(f"data.root: {self.root} is no folder; the data set is expected there")
         self.augment = augmentation(self.augmentation, self.image_size, self.channels)
-        self.image_table = normalise_table(self.read_table(), self.root)
+        self.image_table = self.complete_table(normalise_table(self.read_table(), self.root))
         require_groups(self.image_table, self.split.group)
         pixels, inspection = self._open_pixels(list(self.image_table["image"]))
-        problems = self._find_problems(inspection)
+        masks, of_masks = self.open_masks(inspection)
+        if self.resize == "none" and masks is None:
+            raise ConfigError("data.resize: none is for masks; write letterbox, stretch or crop")
+        problems = self._find_problems(inspection, of_masks)
         dropped = settle_problems(problems, self.on_bad_image)
         kept = np.setdiff1d(np.arange(len(self.image_table)), dropped)
         self.skipped = pd.DataFrame(
             [(self.image_table["image"][row], problem.what) for problem in problems for row in problem.rows],
             columns=["image", "reason"],
         )
-        self.digests = [inspection.digests[row] for row in kept]
+        self.inspection, self.mask_inspection = inspection.of_rows(kept), of_masks and of_masks.of_rows(kept)
         self.image_table = self.image_table.iloc[kept].reset_index(drop=True)
         self.pixels: PixelSource = KeptRows(pixels, kept) if dropped else pixels
-        self.assignment: Split = make_split(self.image_table, self.split, self.seed, multilabel=self.multilabel)
+        self.mask_pixels: PixelSource | None = KeptRows(masks, kept) if dropped and masks is not None else masks
+        settings = self.split
+        if settings.stratify == "label" and "label" not in self.image_table:
+            settings = settings.model_copy(update={"stratify": None})
+        self.assignment: Split = make_split(self.image_table, settings, self.seed, multilabel=self.multilabel)
         self.targets = self._targets()
         self._prepared = True
 
-    def _find_problems(self, inspection: Inspection) -> list[Problem]:
-        problems = [
-            Problem(why, [self.image_table["image"][row]], [row]) for row, why in sorted(inspection.errors.items())
-        ]
+    def complete_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with what the settings add to it."""
+        return table
+
+    def open_masks(self, images: Inspection) -> tuple[PixelSource | None, Inspection | None]:
+        """The masks by row of the table, and what was found in their files; None without masks."""
+        return None, None
+
+    def check_masks(self, found: Inspection) -> list[Problem]:
+        """What the masks show together."""
+        return []
+
+    def _find_problems(self, images: Inspection, masks: Inspection | None) -> list[Problem]:
+        names = self.image_table["image"]
+        problems = [Problem(why, [names[row]], [row]) for row, why in sorted(images.errors.items())]
         problems += check_labels(self.image_table, self.class_names, self.multilabel)
         problems += check_studies(self.image_table)
-        return problems + check_duplicates(self.image_table, inspection.digests, self.split.group)
+        if masks is not None:
+            problems += check_mask_cells(self.image_table)
+            wrong = {row: why for row, why in sorted(masks.errors.items()) if row not in images.errors}
+            told = [row for problem in problems for row in problem.rows]
+            problems += [Problem(why, [names[row]], [row]) for row, why in wrong.items() if row not in told]
+            problems += self.check_masks(masks)
+        digests = None if masks is None else masks.digests
+        return problems + check_duplicates(self.image_table, images.digests, self.split.group, digests)
 
     def _open_pixels(self, names: list[str]) -> tuple[PixelSource, Inspection]:
-        decode = _Decoder(self)
-        if not self.cache:
-            return _DecodedRows(decode, names), inspect_images(names, decode, keep=lambda row, pixels: None)
+        decode = ImageDecoder(self.read_pixels, self.digest, self.image_size, self.resize)
         shape = [len(names), self.image_size, self.image_size] + ([3] if self.channels == 3 else [])
-        files = {name: self.file_of(name) for name in names}
-        description = {
-            "reader": f"{type(self).__module__}.{type(self).__qualname__}",
-            "root": str(Path(self.root).resolve()),
-            "images": [(name, *_size_and_time(files[name])) for name in names],
-            "settings": [self.image_size, self.resize, self.channels],
-        }
-        return open_cache(cache_key(description), shape, names, decode)
+        return open_source(
+            names,
+            decode,
+            [[self.file_of(name)] for name in names],
+            {
+                "reader": f"{type(self).__module__}.{type(self).__qualname__}",
+                "root": str(Path(self.root).resolve()),
+                "settings": [self.image_size, self.resize, self.channels],
+            },
+            None if self.resize == "none" else shape,
+            cached=self.cache,
+        )
 
-    def _targets(self) -> np.ndarray:
+    def _targets(self) -> np.ndarray | None:
+        if "label" not in self.image_table:
+            return None
         number = {name: k for k, name in enumerate(self.class_names)}
         if not self.multilabel:
             return self.image_table["label"].map(number).to_numpy(dtype=np.int64)
@@ -190,8 +226,10 @@ class DataModule(LightningDataModule):
     def summary(self) -> dict[str, Any]:
         """What a task must know of the data, as plain values: classes, channels, sizes, training counts by class."""
         rows = self.assignment.rows("train")
-        targets = self.targets[rows]
-        counts = targets.sum(axis=0) if self.multilabel else np.bincount(targets, minlength=len(self.class_names))
+        counts: np.ndarray = np.zeros(0)
+        if self.targets is not None:
+            targets = self.targets[rows]
+            counts = targets.sum(axis=0) if self.multilabel else np.bincount(targets, minlength=len(self.class_names))
         return {
             "classes": self.class_names,
             "multilabel": self.multilabel,
@@ -200,7 +238,13 @@ class DataModule(LightningDataModule):
             "resize": self.resize,
             "train_images": len(rows),
             "train_counts": [int(count) for count in counts],
+            "mask_classes": self.mask_classes,
+            "train_pixels": self.count_pixels(rows),
         }
+
+    def count_pixels(self, rows: np.ndarray) -> list[int]:
+        """Pixels of each mask class in some rows of the table, as the network sees them."""
+        return []
 
     @property
     def simulated(self) -> bool:
@@ -209,17 +253,19 @@ class DataModule(LightningDataModule):
         return mark.is_file() and bool(json.loads(mark.read_text(encoding="utf-8")))
 
     def split_table(self) -> pd.DataFrame:
-        """`split.csv`: image, label, patient, study, group, split, fold and the SHA-256 of the file."""
+        """`split.csv`: image, label, mask, patient, study, group, split, fold and the SHA-256 of the files."""
         table = self.assignment.table
-        known = [column for column in ("label", "patient", "study") if column in self.image_table]
+        known = [column for column in ("label", "mask", "patient", "study") if column in self.image_table]
         table = pd.concat([table[["image"]], self.image_table[known], table[["group", "split", "fold"]]], axis=1)
-        return table.assign(sha256=self.digests)
+        table = table.assign(sha256=self.inspection.digests)
+        return table if self.mask_inspection is None else table.assign(mask_sha256=self.mask_inspection.digests)
 
     def dataset(self, split: str, *, augmented: bool = False) -> ImageDataset:
         """The images of a split, in the order of the table."""
         rows = self.assignment.rows(split)
         augment = self.augment if augmented and self.augmentation != "none" else None
-        return ImageDataset(self.pixels, rows, self.targets[rows], augment, self.seed)
+        targets = None if self.targets is None else self.targets[rows]
+        return ImageDataset(self.pixels, rows, targets, augment, self.seed, self.mask_pixels)
 
     # Loaders
 
@@ -239,44 +285,14 @@ class DataModule(LightningDataModule):
         """The images of `predicted_split`, in order, as they are."""
         return self._loader(self.dataset(self.predicted_split), shuffle=False)
 
-    def _loader(self, dataset: ImageDataset, *, shuffle: bool) -> Any:
+    def _loader(self, dataset: ImageDataset, *, shuffle: bool, one_by_one: bool = False) -> Any:
         trainer = self.trainer
         rank, world, epoch = (trainer.global_rank, trainer.world_size, trainer.current_epoch) if trainer else (0, 1, 0)
         on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        batches = EpochBatches(len(dataset), self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world=world)
+        size = world if one_by_one else self.batch_size
+        batches = EpochBatches(len(dataset), size, shuffle=shuffle, seed=self.seed, rank=rank, world=world)
         batches.set_epoch(epoch)
         workers = self.num_workers
         if workers is None and on_gpu and (dataset.augment is not None or not self.cache):
             workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
         return make_loader(dataset, batches, workers=workers, pin_memory=on_gpu and torch.cuda.is_available())
-
-
-class _Decoder:
-    """Reads and resizes one image: what the cache stores, and what is done anew for each batch without it."""
-
-    def __init__(self, datamodule: DataModule) -> None:
-        self.read_pixels, self.digest = datamodule.read_pixels, datamodule.digest
-        self.resize = partial(resize, size=datamodule.image_size, how=datamodule.resize)
-
-    def __call__(self, image: str) -> Decoded:
-        pixels = self.read_pixels(image)
-        height, width = pixels.shape[:2]
-        return Decoded(self.resize(pixels), height, width, self.digest(image))
-
-
-class _DecodedRows:
-    """A pixel source that decodes an image each time."""
-
-    def __init__(self, decode: _Decoder, names: list[str]) -> None:
-        self.decode, self.names = decode, names
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self.decode.resize(self.decode.read_pixels(self.names[row]))
-
-
-def _size_and_time(file: Path) -> tuple[int, int]:
-    try:
-        status = file.stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from medvision.data.table import LABEL_SEPARATOR
-from medvision.datamodules.base import DataModule
+from medvision.datamodules.masked import MaskedDataModule
 from medvision.errors import ConfigError, DataError
 
 MEANT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
 @dataclass(kw_only=True, eq=False)
-class Table(DataModule):
+class Table(MaskedDataModule):
     """Images named in a table; every further column is kept, and subgroups can be made of it.
 
     A column `split` with train, val and test is the official split.
@@ -23,7 +23,10 @@ class Table(DataModule):
     Args:
         table: the CSV, TSV or Parquet file, relative to `root`.
         image: paths of the images, relative to `root`.
-        label: the class of an image; or a list of columns with 0 and 1, for several labels at once.
+        label: the class of an image; or a list of columns with 0 and 1, for several labels at once; null where only
+            masks are learned.
+        mask: the mask of an image, relative to `root`: a file; several joined by `|`; with a class before each,
+            `fat=masks/1_fat.png|muscle=masks/1_muscle.png`, where there is one file a class. Null without masks.
         patient: who is shown; null where the table does not say.
         study: the study an image belongs to; null where there are none.
         class_order: the classes in the order of the outputs, the positive one of two last; null for sorted.
@@ -31,7 +34,8 @@ class Table(DataModule):
 
     table: str = "labels.csv"
     image: str = "image"
-    label: str | list[str] = "label"
+    label: str | list[str] | None = "label"
+    mask: str | None = None
     patient: str | None = "patient"
     study: str | None = None
     class_order: list[str] | None = None
@@ -51,23 +55,26 @@ class Table(DataModule):
     def read_table(self) -> pd.DataFrame:
         """See the class."""
         file = Path(self.root) / self.table
-        labels = self.label if isinstance(self.label, list) else [self.label]
+        labels = self.label if isinstance(self.label, list) else [self.label] if self.label else []
         self._check_parameters(labels)
         # The default column may be absent: whether that is a mistake depends on split.group.
         patient = self.patient
-        required = [self.image, *labels] + [c for c in (patient, self.study) if c and c != "patient"]
+        required = [self.image, *labels] + [c for c in (patient, self.study, self.mask) if c and c != "patient"]
         table = read_labels(file, required)
-        names = {self.image: "image"}
-        names |= {column: name for column, name in ((patient, "patient"), (self.study, "study")) if column}
+        meanings = {"patient": patient, "study": self.study, "mask": self.mask}
+        names = {self.image: "image"} | {column: name for name, column in meanings.items() if column}
         if isinstance(self.label, str):
             names[self.label] = "label"
         taken = [new for old, new in names.items() if old != new and new in table]
-        table = table.drop(columns=taken).rename(columns=names)
-        if self.patient is None and "patient" in table:
-            table = table.drop(columns="patient")
-        return table if isinstance(self.label, str) else table.assign(label=_joined(table, labels, file))
+        unasked = [name for name, column in (("patient", patient), ("mask", self.mask)) if column is None]
+        unasked += ["label"] if self.label is None else []
+        dropped = {*taken, *(name for name in unasked if name in table and name not in names)}
+        table = table.drop(columns=list(dropped)).rename(columns=names)
+        return table.assign(label=_joined(table, labels, file)) if isinstance(self.label, list) else table
 
     def _check_parameters(self, labels: list[str]) -> None:
+        if self.label is None and self.mask is None:
+            raise ConfigError("data.label: null, and no data.mask: nothing could be learned; name one of the columns")
         if self.multilabel and len(labels) < 2:
             given = f"one column in a list; write `label: {labels[0]}`" if labels else "an empty list"
             raise ConfigError(f"data.label: {given}")

@@ -72,7 +72,7 @@ def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool
         truth=_one_hot(frame["target"], classes, multilabel),
         predicted=_one_hot(frame["predicted"], classes, multilabel),
         probabilities=frame[probability_columns(classes)].to_numpy(dtype=np.float64),
-        groups=_patient_numbers(frame),
+        groups=patient_numbers(frame),
         classes=tuple(classes),
         multilabel=multilabel,
     )
@@ -100,7 +100,7 @@ def _known(values: pd.Series) -> pd.Series:
     return values.notna() & (values.astype(str) != "")
 
 
-def _patient_numbers(frame: pd.DataFrame) -> np.ndarray:
+def patient_numbers(frame: pd.DataFrame) -> np.ndarray:
     """Numbers in the order of the names, so that the rows' order does not change what a resample draws.
 
     Where the patient is not known, the study stands for it, and where that is not known the image.

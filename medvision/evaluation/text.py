@@ -86,15 +86,15 @@ def _summary(metrics: Mapping[str, Mapping[str, Entry]]) -> str:
         found = [entries[name] for entries in metrics.values() if name in entries]
         if found:
             rows.append([title, *(_cell(entry, " [{}]") for entry in found)])
-    return _align(rows)
+    return align(rows)
 
 
 def _by_class(entries: Mapping[str, Entry]) -> str:
     rows = [["class", "n", *(BY_CLASS[name] for name in TERMINAL_COLUMNS)]]
     for label, count in class_counts(entries).items():
         cells = [_cell(entries[f"{name}_{label}"], " {}", digits=2) for name in TERMINAL_COLUMNS]
-        rows.append([_cut(label, LONGEST_NAME), str(count), *cells])
-    return _align(rows)
+        rows.append([cut(label, LONGEST_NAME), str(count), *cells])
+    return align(rows)
 
 
 def _confusion(entry: Entry, level: str) -> str:
@@ -107,9 +107,9 @@ def _confusion(entry: Entry, level: str) -> str:
     numbered = room < min(8, max(map(len, classes)))
     digits = len(str(len(classes)))
     names = [f"{k:>{digits}} {name}" if numbered else name for k, name in enumerate(classes, start=1)]
-    head = ["", *(str(k) if numbered else _cut(name, room) for k, name in enumerate(classes, start=1))]
-    body = [[_cut(name, LONGEST_NAME + 2), *map(str, row)] for name, row in zip(names, matrix, strict=True)]
-    return f"{title}\n{_align([head, *body], right=True)}"
+    head = ["", *(str(k) if numbered else cut(name, room) for k, name in enumerate(classes, start=1))]
+    body = [[cut(name, LONGEST_NAME + 2), *map(str, row)] for name, row in zip(names, matrix, strict=True)]
+    return f"{title}\n{align([head, *body], right=True)}"
 
 
 def notes(metrics: Mapping[str, Mapping[str, Entry]]) -> list[str]:
@@ -144,11 +144,13 @@ def _cell(entry: Entry, form: str, digits: int = 3) -> str:
     return value_text(entry, digits) + (form.format(interval) if interval else "")
 
 
-def _cut(name: str, width: int) -> str:
+def cut(name: str, width: int) -> str:
+    """A name in at most `width` characters, the last one `…` where it is longer."""
     return name if len(name) <= width else f"{name[: width - 1]}…"
 
 
-def _align(rows: Sequence[Sequence[str]], *, right: bool = False) -> str:
+def align(rows: Sequence[Sequence[str]], *, right: bool = False) -> str:
+    """Rows of cells as lines of columns, two spaces apart; `right` aligns all but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -1,14 +1,13 @@
-"""Networks for classification: every timm name, and our small ones. The only caller of timm."""
+"""Networks for classification: every timm name, and our small ones."""
 
 import difflib
 
 import timm
-import torch
 from torch import nn
 
 from medvision.errors import ModelError
 from medvision.models.small import SMALL, SmallNetwork
-from medvision.models.weights import body_tensors, misfit, read_weights, require_hub_weights, require_match
+from medvision.models.weights import load_named, load_twin, require_hub_weights
 
 # Pixels from 0 to 255 become -1 to 1 where no published weights say otherwise.
 NEUTRAL_MEAN, NEUTRAL_STD = 0.5, 0.5
@@ -39,8 +38,8 @@ def create_backbone(
     if name in SMALL:
         network = SMALL[name](channels, classes, dropout)
         return _load_small(network, name, pretrained) if pretrained else network
-    known = name.partition(".")[0]
-    if not timm.is_model(known) or (name != known and name not in timm.list_models(f"{known}.*", pretrained=True)):
+    if not is_timm_name(name):
+        known = name.partition(".")[0]
         near = difflib.get_close_matches(
             name, [*SMALL, *timm.list_models(), *timm.list_models(f"{known}.*", pretrained=True)], 3
         )
@@ -56,6 +55,12 @@ def create_backbone(
     if pretrained is False:
         return _create_timm(name, arguments)
     return _load_timm(name, pretrained, arguments)
+
+
+def is_timm_name(name: str) -> bool:
+    """Whether timm knows a network, and weights with this tag if the name has one: `resnet18`, `resnet18.a1_in1k`."""
+    known = name.partition(".")[0]
+    return timm.is_model(known) and (name == known or name in timm.list_models(f"{known}.*", pretrained=True))
 
 
 def normalisation(
@@ -103,24 +108,14 @@ def _load_published(name: str, arguments: dict[str, object]) -> nn.Module:
 
 
 def _load_timm(name: str, path: str, arguments: dict[str, object]) -> nn.Module:
-    state = read_weights(path)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        untouched = _create_timm(name, arguments)
-        torch.manual_seed(0)
-        head = head_names(untouched)
-        try:
-            loaded = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": path}, **arguments)
-        except (RuntimeError, KeyError, AttributeError) as error:
-            own = body_tensors(untouched, head)
-            unfit = [key for key, value in own.items() if key not in state or state[key].shape != value.shape]
-            if unfit:
-                raise misfit(path, name, own, unfit, state) from error
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise ModelError(f"model.pretrained: {path} does not fit {name}: {reason}") from error
-    require_match(path, name, loaded, untouched, state, head)
+    def build(filled: bool) -> nn.Module:
+        if not filled:
+            return _create_timm(name, arguments)
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": path}, **arguments)
+
+    loaded = load_twin(path, name, build, head_names)
     # The head was drawn from the seed that both twins share: draw it again from the experiment's.
-    for part in head:
+    for part in head_names(loaded):
         for module in loaded.get_submodule(part).modules():
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 module.reset_parameters()
@@ -130,9 +125,5 @@ def _load_timm(name: str, path: str, arguments: dict[str, object]) -> nn.Module:
 def _load_small(network: SmallNetwork, name: str, pretrained: bool | str) -> SmallNetwork:
     if pretrained is True:
         raise ModelError(f"model.pretrained: {name} has no published weights; give a file or `pretrained: false`")
-    state, body = read_weights(str(pretrained)), body_tensors(network, head_names(network))
-    unfit = [key for key, value in body.items() if key not in state or state[key].shape != value.shape]
-    if unfit:
-        raise misfit(str(pretrained), name, body, unfit, state)
-    network.load_state_dict({**network.state_dict(), **{key: state[key] for key in body}})
+    load_named(network, str(pretrained), name, head_names(network))
     return network

@@ -12,19 +12,20 @@ from medvision.errors import ModelError
 from medvision.models.backbones import head_names
 
 
-def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[str]) -> None:
+def set_trainable(network: nn.Module, trainable: Literal["all", "head", "decoder"] | list[str]) -> None:
     """Let only some parts of a network learn; batch norms of the others keep their statistics in training, too.
 
     Args:
-        network: from `create_backbone`.
-        trainable: `all`, `head`, or names of modules, such as `[layer2, layer3, layer4, fc]`.
+        network: from `create_backbone` or `create_segmenter`.
+        trainable: `all`; `head`; `decoder`, which is all but the encoder; or names of modules, such as
+            `[layer2, layer3, layer4, fc]`.
 
     Raises:
         ModelError: the network has no such part, or the parts hold no weights.
     """
     if trainable == "all":
         return
-    names = head_names(network) if trainable == "head" else tuple(trainable)
+    names = _named_parts(network, trainable) if isinstance(trainable, str) else tuple(trainable)
     modules = dict(network.named_modules())
     unknown = [name for name in names if name not in modules]
     if unknown:
@@ -50,6 +51,12 @@ def set_trainable(network: nn.Module, trainable: Literal["all", "head"] | list[s
         module.register_forward_pre_hook(_hold_statistics)
 
 
+def _named_parts(network: nn.Module, trainable: str) -> tuple[str, ...]:
+    if trainable == "head":
+        return head_names(network)
+    return tuple(name for name, _ in network.named_children() if name != "encoder")
+
+
 def _frozen_norms(network: nn.Module) -> list[nn.Module]:
     return [
         module
@@ -63,6 +70,28 @@ def _hold_statistics(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     # is set where it counts. A function of the module's own, so that the network can still be pickled and copied.
     if module.training:
         module.eval()
+
+
+def drop_unused(network: nn.Module, outputs: Tensor | tuple[Tensor, ...]) -> None:
+    """Replace the modules that outputs do not depend on; several devices would wait for their gradients in vain.
+
+    Args:
+        network: or a part of it.
+        outputs: computed with gradients.
+    """
+    nodes: set[Any] = {output.grad_fn for output in (outputs if isinstance(outputs, tuple) else (outputs,))}
+    seen: set[Any] = set()
+    while nodes:
+        node = nodes.pop()
+        seen.add(node)
+        nodes |= {following for following, _ in node.next_functions if following is not None} - seen
+    used = {id(node.variable) for node in seen if hasattr(node, "variable")}
+    dropped: tuple[str, ...] = ()
+    for name, module in list(network.named_modules()):
+        held = {id(parameter) for parameter in module.parameters()}
+        if name and held and not held & used and not name.startswith(dropped):
+            network.set_submodule(name, nn.Identity())
+            dropped += (f"{name}.",)
 
 
 def parameter_groups(network: Any, settings: OptimizerSettings) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """Weights from a file or from the hub: found, matching, and never a silent failure."""
 
 import os
+import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 import safetensors.torch
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from medvision.errors import ModelError
@@ -19,6 +22,8 @@ MATCHED_SHARE = 0.9
 STATISTICS = ("running_mean", "running_var")
 # What training scripts wrap a state dict in, in the order in which timm looks.
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+# timm's networks without a head write stages_0 for what the file calls stages.0.
+FLATTENED = re.compile(r"^([a-z_]+)_(\d+)\.")
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
@@ -61,8 +66,33 @@ def require_hub_weights(name: str, cfg: Any) -> None:
     """
     if cfg is None or not (cfg.hf_hub_id or cfg.url or cfg.file):
         raise ModelError(f"model.pretrained: nobody has published weights for {name}; write `pretrained: false`")
-    if cfg.hf_hub_id and any(isinstance(try_to_load_from_cache(cfg.hf_hub_id, file), str) for file in HUB_FILES):
-        return
+    cached = cfg.hf_hub_id and any(isinstance(try_to_load_from_cache(cfg.hf_hub_id, file), str) for file in HUB_FILES)
+    if not cached:
+        require_hub(name)
+
+
+def require_hub_revision(name: str, repository: str, revision: str) -> None:
+    """The same for weights that segmentation-models-pytorch keeps on the hub.
+
+    Args:
+        name: of the encoder, for the message.
+        repository: on the hub.
+        revision: the commit that is asked for.
+
+    Raises:
+        ModelError: how to go on without the network.
+    """
+    files = ("config.json", HUB_FILES[0])
+    if not all(isinstance(try_to_load_from_cache(repository, file, revision=revision), str) for file in files):
+        require_hub(name)
+
+
+def require_hub(name: str) -> None:
+    """Refuse to wait for a hub that is out of reach.
+
+    Raises:
+        ModelError: how to go on without the network.
+    """
     if constants.HF_HUB_OFFLINE or not _reachable():
         raise ModelError(
             f"model.pretrained: no network and no cached weights for {name}; give a file "
@@ -80,6 +110,65 @@ def _reachable() -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def load_named(network: nn.Module, path: str, name: str, head: tuple[str, ...] = ()) -> None:
+    """Fill a network from a file that calls its tensors as the network does.
+
+    Args:
+        network: for one or more channels; a first layer for three is adapted as timm does, for one by their sum.
+        path: of the file.
+        name: of the network, for the messages.
+        head: names of the classifier, which stays as it is.
+
+    Raises:
+        ModelError: the file cannot be read or does not fit.
+    """
+    state = {key.removeprefix("module."): tensor for key, tensor in read_weights(path).items()}
+    body = body_tensors(network, head)
+    if unfit := _unfit_names(body, state):
+        raise misfit(path, name, body, unfit, state)
+    network.load_state_dict(network.state_dict() | {key: state[key] for key in body})
+
+
+def load_twin(
+    path: str, name: str, build: Callable[[bool], nn.Module], head_of: Callable[[nn.Module], tuple[str, ...]]
+) -> nn.Module:
+    """A timm network with the weights of a file, none of them left out unnoticed.
+
+    Args:
+        path: of the file.
+        name: of the network, for the messages.
+        build: makes the network, with the file's weights (true) or without.
+        head_of: names of the classifier, which the file need not have.
+
+    Raises:
+        ModelError: the file cannot be read or does not fit.
+    """
+    state = read_weights(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        untouched = build(False)
+        torch.manual_seed(0)
+        head = head_of(untouched)
+        try:
+            loaded = build(True)
+        except (RuntimeError, KeyError, AttributeError) as error:
+            own = {FLATTENED.sub(r"\1.\2.", key): value for key, value in body_tensors(untouched, head).items()}
+            if unfit := _unfit_names(own, state):
+                raise misfit(path, name, own, unfit, state) from error
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ModelError(f"model.pretrained: {path} does not fit {name}: {reason}") from error
+    require_match(path, name, loaded, untouched, state, head)
+    return loaded
+
+
+def _unfit_names(body: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    """Names that the file lacks or has in another shape, once its first layer is adapted to our channels."""
+    first = next((key for key, tensor in body.items() if tensor.ndim == 4), None)
+    if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
+        state[first] = adapt_input_conv(body[first].shape[1], state[first])
+    return [key for key, value in body.items() if key not in state or state[key].shape != value.shape]
 
 
 def require_match(

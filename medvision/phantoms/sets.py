@@ -11,7 +11,7 @@ from pathlib import Path
 from medvision import DISTRIBUTION
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError, DataError
-from medvision.phantoms import labelled, layouts
+from medvision.phantoms import labelled, layouts, masked
 from medvision.phantoms.files import MARK, MARK_FILE
 
 Writer = Callable[[Path, int, int, int], None]
@@ -51,6 +51,17 @@ SETS = {
     "lung_us": SimulatedSet(labelled.write_lung_us, 50, 6, least=10),
     "chest_xray": SimulatedSet(labelled.write_chest_xray, 120, 2, least=5),
     "hip_us": SimulatedSet(labelled.write_hip_us, 51, 1, least=5, most_images=1, reads="split.group: image"),
+    "tissue_ultrasound": SimulatedSet(
+        masked.write_tissue_ultrasound, 40, 3, reads="for fat against everything else: data.tissues: [fat]"
+    ),
+    "mask_folder": SimulatedSet(
+        masked.write_mask_folder, 40, 3, reads=r"data.patient_pattern: '(?P<patient>[^/]+)_\d+\.png$'"
+    ),
+    "nerve_us": SimulatedSet(masked.write_nerve_us, 80, 1, most_images=1, reads="split.group: image"),
+    "fetal_head_us": SimulatedSet(masked.write_fetal_head_us, 60, 2, most_images=2),
+    "lungs_xray": SimulatedSet(
+        masked.write_lungs_xray, 60, 2, reads="for view and lungs at once: data.label: view, model.task: multitask"
+    ),
 }
 
 

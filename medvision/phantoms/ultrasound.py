@@ -90,12 +90,12 @@ class Scene:
 
     def fill(self, top: Curve, bottom: Curve, level: float) -> None:
         """Homogeneous tissue between two curves."""
-        self.scatter[self._between(top, bottom)] = level
+        self.scatter[self.region(top, bottom)] = level
 
     def fibres(self, top: Curve, bottom: Curve, level: float, strands: int, contrast: float = 0.8) -> None:
         """Tissue of strands that run along its borders: tendon, ligament, muscle, septa in fat."""
         upper, lower = self.place(top), self.place(bottom)
-        inside = self._between(top, bottom)
+        inside = self.region(top, bottom)
         upper, lower = (np.where(np.isfinite(line), line, 9) for line in (upper, lower))
         share = (self.row - upper) / np.maximum(lower - upper, 1e-3)
         strand = share * strands + 0.6 * smooth_noise(self.anatomy, self.width, 6)
@@ -127,9 +127,13 @@ class Scene:
 
     def blob(self, x: float, depth: float, width: float, height: float, level: float) -> None:
         """An ellipse of homogeneous tissue; `width` and `height` are its half axes."""
+        across, down = self.around(x, depth)
+        self.scatter[(across / width) ** 2 + (down / height) ** 2 < 1] = level
+
+    def around(self, x: float, depth: float) -> tuple[Array, Array]:
+        """How far every pixel lies from a point of the mean patient: to the right, (W,), and below, (H, W)."""
         centre = self.place(np.interp(self.x, [0, 1], [depth, depth]))
-        distance = ((self.x - x) / width) ** 2 + ((self.row - centre) / (height * self.patient.zoom)) ** 2
-        self.scatter[distance < 1] = level
+        return self.x - x, (self.row - centre) / self.patient.zoom
 
     def skin(self) -> None:
         """Skin and the fat below it; anatomies begin underneath, at `patient.fat`."""
@@ -137,7 +141,8 @@ class Scene:
         self.interface(0.012, 0.6, 0.008)
         self.interface(self.patient.fat, 0.25, 0.004)
 
-    def _between(self, top: Curve, bottom: Curve) -> npt.NDArray[np.bool_]:
+    def region(self, top: Curve, bottom: Curve) -> npt.NDArray[np.bool_]:
+        """The pixels between two curves, (H, W) bool."""
         return np.asarray((self.row >= self.place(top)) & (self.row < self.place(bottom)))
 
 
@@ -181,15 +186,38 @@ def sector(image: npt.NDArray[np.uint8], opening: float = 70, radius: float = 0.
         (H, W) uint8.
     """
     height, width = image.shape
-    half = np.deg2rad(opening / 2)
-    top = radius * np.cos(half)
-    scale = (1 + radius - top) / height
+    half, top, scale = _fan(height, opening, radius)
     across = ((np.arange(width, dtype=np.float32) - width / 2 + 0.5) * scale)[None, :]
     down = ((np.arange(height, dtype=np.float32) + 0.5) * scale + top)[:, None]
     depth = np.hypot(across, down) - radius
     beam = np.arctan2(across, down) / (2 * half) + 0.5
     columns, rows = (beam * (width - 1)).astype(np.float32), (depth * (height - 1)).astype(np.float32)
     return np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderValue=0), dtype=np.uint8)
+
+
+def sector_positions(shape: tuple[int, int], opening: float = 70, radius: float = 0.35) -> tuple[Array, Array]:
+    """Where `sector` shows the samples of its beams.
+
+    Args:
+        shape: height and width of the image, which holds a beam a column.
+        opening: angle between the outer beams, in degrees.
+        radius: of the probe, as a fraction of the depth.
+
+    Returns:
+        Column and row in the fan, each (H, W), in pixels between pixel centres; some lie outside.
+    """
+    height, width = shape
+    half, top, scale = _fan(height, opening, radius)
+    angle = (np.arange(width) / (width - 1) - 0.5) * 2 * half
+    reach = (np.arange(height) / (height - 1) + radius)[:, None]
+    return reach * np.sin(angle) / scale + width / 2 - 0.5, (reach * np.cos(angle) - top) / scale - 0.5
+
+
+def _fan(height: int, opening: float, radius: float) -> tuple[np.float64, np.float64, np.float64]:
+    """Half the angle of a fan, the depth of its upper border below the centre of the probe, the side of a pixel."""
+    half = np.deg2rad(np.float64(opening) / 2)
+    top = radius * np.cos(half)
+    return half, top, (1 + radius - top) / height
 
 
 def smooth_noise(generator: np.random.Generator, length: int, knots: int) -> Array:

@@ -1,16 +1,13 @@
 """Many small images with captions on one sheet, to be looked at."""
 
-from pathlib import Path
-
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from medvision.reports.overlays import BACKGROUND, INK, fit_text, load_font
 
 CELL = 128
 GAP = 8
 LETTERS = 14
-BACKGROUND = (24, 26, 30)
-INK = (232, 234, 237)
 
 
 def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8, title: str = "") -> Image.Image:
@@ -29,8 +26,7 @@ def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8, tit
         raise ValueError(f"{len(images)} images and {len(captions)} captions; one caption an image is needed")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    # Pillow's own font lacks most letters beyond English.
-    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS)
+    font = load_font(LETTERS)
     line = LETTERS + 6
     head = line if title else 0
     sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, head + rows * (CELL + line + GAP) + GAP), BACKGROUND)
@@ -41,7 +37,7 @@ def contact_sheet(images: np.ndarray, captions: list[str], columns: int = 8, tit
         left, top = GAP + column * (CELL + GAP), head + GAP + row * (CELL + line + GAP)
         thumbnail = _thumbnail(image)
         sheet.paste(thumbnail, (left + (CELL - thumbnail.width) // 2, top + (CELL - thumbnail.height) // 2))
-        draw.text((left + CELL // 2, top + CELL + 2), _fit(caption, font), font=font, fill=INK, anchor="ma")
+        draw.text((left + CELL // 2, top + CELL + 2), fit_text(caption, font, CELL), font=font, fill=INK, anchor="ma")
     return sheet
 
 
@@ -50,12 +46,3 @@ def _thumbnail(image: np.ndarray) -> Image.Image:
     scale = CELL / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     return picture.resize((width, height), Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-
-
-def _fit(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    caption = " ".join(caption.split())
-    if font.getlength(caption) <= CELL:
-        return caption
-    while caption and font.getlength(caption + "…") > CELL:
-        caption = caption[:-1]
-    return caption.rstrip() + "…"

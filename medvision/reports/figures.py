@@ -40,7 +40,7 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-NAMES = {"lr": "learning rate", "f1": "F1", "auroc": "AUROC"}
+NAMES = {"lr": "learning rate", "f1": "F1", "auroc": "AUROC", "dice": "Dice", "iou": "IoU"}
 
 
 def confusion_figure(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:

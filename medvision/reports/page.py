@@ -1,9 +1,7 @@
 """The report of a run: one HTML page that needs no network, made of plain tables and values."""
 
-import base64
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from PIL import Image
 
 from medvision.config.settings import mode_of
-from medvision.data.splits import UNUSED
-from medvision.data.table import LABEL_SEPARATOR
-from medvision.evaluation.text import (
-    BY_CLASS,
-    SUMMARY,
-    UNITS,
-    class_counts,
-    count_text,
-    interval_text,
-    notes,
-    value_text,
-)
+from medvision.evaluation.text import UNITS
 from medvision.reports.figures import confusion_figure, history_figures, roc_figure
+from medvision.reports.mask_figures import dice_figure, distance_figure
+from medvision.reports.mask_tables import MASKS
+from medvision.reports.page_tables import LABELS, answer_text, count_splits, metric_tables, split_facts
+from medvision.reports.panels import SHEET_WIDTH as PANELS_WIDTH
+from medvision.reports.pictures import embed_animation, embed_picture
 
 # The split that answers the question comes first.
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
@@ -45,7 +36,8 @@ class ReportInputs:
         split: `split.csv`.
         predictions: the prediction table.
         metrics: {split: {level: {metric: entry}}}.
-        classes: their names in order.
+        classes: names of the labels in order; empty where there are none.
+        mask_classes: names of the masks' classes, the background first; empty where there are no masks.
         multilabel: several classes an image, or none.
         history: a row an epoch; None where nothing was trained.
         simulated: the images were drawn by a program.
@@ -54,6 +46,8 @@ class ReportInputs:
         url: of the data.
         skipped: how many images were left out.
         sheet: a contact sheet of training images; None where there is none.
+        panels: best, median and worst masks; None where there are none.
+        animation: how the masks formed during training, GIF or WebP; None where there is none.
     """
 
     folder: str
@@ -64,6 +58,7 @@ class ReportInputs:
     predictions: pd.DataFrame
     metrics: Mapping[str, Any]
     classes: list[str]
+    mask_classes: list[str] = field(default_factory=list)
     multilabel: bool = False
     history: pd.DataFrame | None = None
     simulated: bool = False
@@ -72,6 +67,8 @@ class ReportInputs:
     url: str = ""
     skipped: int = 0
     sheet: Path | None = None
+    panels: Path | None = None
+    animation: Path | None = None
 
     @property
     def answering(self) -> str:
@@ -80,20 +77,27 @@ class ReportInputs:
 
 
 def report_figures(inputs: ReportInputs) -> dict[str, Figure]:
-    """The figures of a report by name: confusion matrices, ROC curves, learning curves."""
-    figures = {}
+    """The figures of a report by name: confusion matrices, ROC curves, box plots of masks, learning curves."""
+    figures: dict[str, Figure] = {}
     for level, entries in inputs.metrics[inputs.answering].items():
         if "confusion_matrix" in entries:
             matrix = entries["confusion_matrix"]
             figures[f"confusion_matrix_{level}"] = confusion_figure(matrix["value"], matrix["classes"])
     rows = inputs.predictions[inputs.predictions["split"] == inputs.answering]
-    roc = roc_figure(rows, inputs.classes, multilabel=inputs.multilabel)
-    if roc is not None:
-        figures["roc"] = roc
+    drawn: dict[str, Figure | None] = {}
+    if _has(inputs, LABELS):
+        drawn["roc"] = roc_figure(rows, inputs.classes, multilabel=inputs.multilabel)
+    if _has(inputs, MASKS):
+        drawn |= {"dice": dice_figure(rows, inputs.mask_classes), "hd95": distance_figure(rows, inputs.mask_classes)}
+    figures |= {name: figure for name, figure in drawn.items() if figure is not None}
     if inputs.history is not None and len(inputs.history):
         curves = history_figures(inputs.history, _best_epoch(inputs))
         figures |= {f"history_{name}": figure for name, figure in curves.items()}
     return figures
+
+
+def _has(inputs: ReportInputs, metric: str) -> bool:
+    return any(metric in entries for entries in inputs.metrics[inputs.answering].values())
 
 
 def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
@@ -111,20 +115,37 @@ def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     ).get_template("page.html.j2")
     group = inputs.experiment["split"]["group"]
+    simulated = ", all of them simulated" if inputs.simulated else ""
     return template.render(
         inputs=inputs,
-        answer=_answer(inputs),
+        network=_network(inputs.experiment["model"]),
+        answer=answer_text(
+            inputs.metrics[inputs.answering], f"of the {SPLITS[inputs.answering].lower()} split{simulated}"
+        ),
         optimistic={"test": "", "val": "chose the weights", "train": "was trained on"}[inputs.answering],
         group=group,
         groups=UNITS.get(group, f"{group}s"),
-        who=_who(inputs.split, inputs.classes),
-        facts=_split_facts(inputs.split),
-        splits=[_split_tables(name, inputs.metrics[name]) for name in SPLITS if name in inputs.metrics],
-        by_class=list(BY_CLASS.values()),
+        who=count_splits(inputs.split, inputs.classes),
+        facts=split_facts(inputs.split),
+        splits=[
+            {"title": title, "parts": metric_tables(inputs.metrics[name], inputs.mask_classes)}
+            for name, title in SPLITS.items()
+            if name in inputs.metrics
+        ],
         figures={name: Markup(svg) for name, svg in figures.items()},
         best_epoch=_best_epoch(inputs),
-        sheet=_embedded(inputs.sheet),
+        sheet=inputs.sheet and embed_picture(inputs.sheet, SHEET_WIDTH),
+        panels=inputs.panels and embed_picture(inputs.panels, PANELS_WIDTH),
+        animation=inputs.animation and embed_animation(inputs.animation),
+        still=inputs.animation and embed_picture(inputs.animation, SHEET_WIDTH),
     )
+
+
+def _network(model: Mapping[str, Any]) -> str:
+    """What was trained, in the words of the experiment."""
+    if "architecture" in model:
+        return f"{model['architecture']} with {model['encoder']}" if "encoder" in model else str(model["architecture"])
+    return str(model.get("backbone", model["task"]))
 
 
 def _best_epoch(inputs: ReportInputs) -> int | None:
@@ -140,82 +161,3 @@ def _best_epoch(inputs: ReportInputs) -> int | None:
 def _monitor(experiment: Mapping[str, Any]) -> str:
     stopping = experiment.get("early_stopping") or {}
     return (experiment.get("checkpoint") or {}).get("monitor") or stopping.get("monitor") or "val/loss"
-
-
-def _answer(inputs: ReportInputs) -> str:
-    """The result in one sentence, of whole studies where there are any."""
-    levels = inputs.metrics[inputs.answering]
-    level = "study" if "study" in levels else "image"
-    entries = levels[level]
-    told = [name for name in ("auroc", "balanced_accuracy", "f1") if name in entries][:2]
-    values = " and ".join(f"{SUMMARY[name]} {_said(entries[name])}" for name in told)
-    simulated = ", all of them simulated" if inputs.simulated else ""
-    return f"On {count_text(entries, level)} of the {SPLITS[inputs.answering].lower()} split{simulated}: {values}."
-
-
-def _said(entry: Mapping[str, Any]) -> str:
-    if entry["value"] is None:
-        return "undefined"
-    interval = interval_text(entry).replace("–", " to ")
-    return value_text(entry) + (f" (95 % interval {interval})" if interval else "")
-
-
-def _who(split: pd.DataFrame, classes: list[str]) -> list[dict[str, Any]]:
-    """Images by class, images and groups of every split."""
-    rows = []
-    for name in ("train", "val", "test", UNUSED):
-        part = split[split["split"] == name]
-        if len(part):
-            labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR).explode()
-            counts = {label: int((labels == label).sum()) for label in classes}
-            rows.append({"name": name, "counts": counts, "images": len(part), "groups": part["group"].nunique()})
-    return rows
-
-
-def _split_facts(split: pd.DataFrame) -> dict[str, int | None]:
-    """Counted anew from the table: what stands in more than one split. None where the column is not known."""
-    used = split[split["split"] != UNUSED]
-    facts: dict[str, int | None] = {"groups": used["group"].nunique()}
-    for name, column in (("shared_groups", "group"), ("shared_patients", "patient"), ("shared_files", "sha256")):
-        known = used[used[column].notna() & (used[column].astype(str) != "")] if column in used else used.iloc[:0]
-        facts[name] = int((known.groupby(column)["split"].nunique() > 1).sum()) if len(known) else None
-    return facts
-
-
-def _split_tables(name: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    summary = [
-        (title, [_cell(entries[metric]) for entries in metrics.values()])
-        for metric, title in SUMMARY.items()
-        if all(metric in entries for entries in metrics.values())
-    ]
-    by_class = {
-        level: [
-            (label, count, [_cell(entries[f"{metric}_{label}"]) for metric in BY_CLASS])
-            for label, count in class_counts(entries).items()
-        ]
-        for level, entries in metrics.items()
-    }
-    counts = [count_text(entries, level) for level, entries in metrics.items()]
-    return {
-        "name": name,
-        "title": SPLITS[name],
-        "counts": counts,
-        "summary": summary,
-        "by_class": by_class,
-        "notes": notes(metrics),
-    }
-
-
-def _cell(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return value_text(entry), interval_text(entry)
-
-
-def _embedded(sheet: Path | None) -> str | None:
-    """A picture as a data URL, small enough for a page that travels by mail."""
-    if sheet is None:
-        return None
-    with Image.open(sheet) as picture:
-        picture.thumbnail((SHEET_WIDTH, 4 * SHEET_WIDTH))
-        buffer = io.BytesIO()
-        picture.convert("RGB").save(buffer, "JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

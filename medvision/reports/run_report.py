@@ -6,6 +6,7 @@ import yaml
 from medvision.config.yaml_dialect import Loader
 from medvision.reports.figures import save_figure
 from medvision.reports.page import ReportInputs, report_figures, report_page
+from medvision.reports.pictures import choose_animation
 from medvision.runs import RunFolder, read_json, read_table, replace_text
 
 
@@ -27,6 +28,8 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
         predictions=read_table(run.predictions),
         metrics=read_json(run.metrics),
         classes=data["classes"],
+        # Runs from before there were masks do not tell.
+        mask_classes=data.get("mask_classes", []),
         multilabel=data["multilabel"],
         history=pd.read_csv(run.history) if run.history.is_file() else None,
         simulated=data["simulated"],
@@ -35,6 +38,8 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
         url=data["url"],
         skipped=len(read_table(run.skipped)) if run.skipped.is_file() else 0,
         sheet=run.training_batch if run.training_batch.is_file() else None,
+        panels=run.panels if run.panels.is_file() else None,
+        animation=choose_animation(run.animation_webp, run.animation_gif),
     )
 
 

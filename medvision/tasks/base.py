@@ -18,7 +18,7 @@ TRIAL_EPOCHS = 1000
 class Task(LightningModule):
     """A network with its loss, its optimizer and its running metrics.
 
-    Nothing but the loss is computed in a step: outputs are kept on the device and evaluated once an epoch.
+    Nothing but the loss is computed in a step: what the metrics need is kept on the device and evaluated once an epoch.
 
     Args:
         network: maps normalised images (B, C, S, S) float32 to outputs.
@@ -29,6 +29,8 @@ class Task(LightningModule):
 
     Attributes:
         metric_names: what is logged behind `train/` and `val/`; empty if the task does not say.
+        flips: average predictions with those for the image flipped left to right.
+        window_overlap: share that two neighbouring windows of a large image have in common.
     """
 
     metric_names: ClassVar[tuple[str, ...]] = ()
@@ -49,21 +51,31 @@ class Task(LightningModule):
         self.register_buffer("_scale", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
         self.optimizer_settings = OptimizerSettings.model_validate(optimizer)
         self.schedule_settings: Schedule = TypeAdapter(Schedule).validate_python(schedule)
-        self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.flips = False
+        self.window_overlap = 0.5
+        self._kept: list[tuple[Tensor, int, tuple[Tensor, ...]]] = []
 
     # What a task decides
 
     @abstractmethod
-    def compute_loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Any, batch: Batch) -> Tensor:
         """The loss of a batch, a scalar."""
 
     @abstractmethod
-    def compute_metrics(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
-        """Running metrics of an epoch by name, without the stage."""
+    def keep(self, outputs: Any, batch: Batch) -> tuple[Tensor, ...]:
+        """What the metrics of an epoch need of a batch, tensors with B rows; small, for a whole epoch is kept."""
 
     @abstractmethod
-    def predict_rows(self, outputs: Tensor) -> dict[str, Tensor]:
-        """What is kept of the outputs for the prediction table, tensors with B rows."""
+    def compute_metrics(self, *kept: Tensor) -> dict[str, float]:
+        """Running metrics of an epoch by name, without the stage, from the rows of all its batches."""
+
+    @abstractmethod
+    def predict_rows(self, images: Tensor) -> dict[str, Tensor]:
+        """What the prediction table is made of, tensors with B rows, from images (B, C, S, S) uint8."""
+
+    def validation_loss(self, mean: Tensor, *kept: Tensor) -> Tensor:
+        """The loss of the whole validation set; the mean over its images, unless a task knows better."""
+        return mean
 
     # One step for all
 
@@ -74,20 +86,22 @@ class Task(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a training batch."""
-        return self._step(batch)
+        return self._keep_batch(self(batch["image"]), batch)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep the outputs of a validation batch."""
-        self._step(batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Any:
+        """Keep what the metrics need of a validation batch; the outputs are for callbacks."""
+        outputs = self(batch["image"])
+        self._keep_batch(outputs, batch)
+        return outputs
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Rows of the prediction table: `index` of the image in its table and what `predict_rows` gives."""
-        return {"index": batch["index"], **self.predict_rows(self(batch["image"]))}
+        return {"index": batch["index"], **self.predict_rows(batch["image"])}
 
-    def _step(self, batch: Batch) -> Tensor:
-        outputs = self(batch["image"])
-        loss = self.compute_loss(outputs, batch["target"])
-        self._kept.append((loss.detach(), outputs.detach(), batch["target"]))
+    def _keep_batch(self, outputs: Any, batch: Batch) -> Tensor:
+        loss = self.compute_loss(outputs, batch)
+        with torch.no_grad():
+            self._kept.append((loss.detach(), len(batch["index"]), self.keep(outputs, batch)))
         return loss
 
     # Metrics once an epoch
@@ -114,14 +128,16 @@ class Task(LightningModule):
             self._log_epoch("train")
 
     def _log_epoch(self, stage: str) -> None:
-        losses, outputs, targets = zip(*self._kept, strict=True)
-        sizes = torch.tensor([len(target) for target in targets], device=losses[0].device)
+        losses, sizes, kept = zip(*self._kept, strict=True)
         self._kept.clear()
-        parts = self._gather((torch.stack(losses), sizes, torch.cat(outputs).float(), torch.cat(targets)))
-        loss, size, output, target = (torch.cat(column) for column in zip(*parts, strict=True))
+        rows = [torch.cat(column) for column in zip(*kept, strict=True)]
+        weights = torch.tensor(sizes, dtype=torch.float32, device=losses[0].device)
+        parts = self._gather((torch.stack(losses), weights, *rows))
+        loss, weight, *everything = (torch.cat(column) for column in zip(*parts, strict=True))
         # The training loss is what was minimised; the validation loss is that of the whole set, not of its batches.
-        mean = (loss * size).sum() / size.sum() if stage == "train" else self.compute_loss(output, target)
-        metrics = {"loss": float(mean), **self.compute_metrics(output, target)}
+        mean = (loss * weight).sum() / weight.sum()
+        value = mean if stage == "train" else self.validation_loss(mean, *everything)
+        metrics = {"loss": float(value), **self.compute_metrics(*everything)}
         self.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, sync_dist=True)
 
     def _gather(self, mine: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:

@@ -7,6 +7,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from medvision.config.settings import Fraction
+from medvision.data.loading import Batch
 from medvision.errors import ConfigError
 from medvision.models.backbones import create_backbone, normalisation
 from medvision.models.layers import set_trainable
@@ -50,7 +51,7 @@ class ClassificationTask(Task):
         label_smoothing: Fraction = 0.0,
         dropout: Fraction = 0.0,
     ) -> None:
-        classes, channels = list(dataset["classes"]), dataset["channels"]
+        classes, channels = require_labels(dataset), dataset["channels"]
         network = create_backbone(
             backbone,
             channels=channels,
@@ -63,7 +64,7 @@ class ClassificationTask(Task):
         self.save_hyperparameters()
         self.classes, self.multilabel = classes, bool(dataset["multilabel"])
         set_trainable(network, trainable)
-        weights = _weights(class_weights, dataset["train_counts"], dataset["train_images"], self.multilabel)
+        weights = loss_weights(class_weights, dataset["train_counts"], dataset["train_images"], self.multilabel)
         self.loss = create_loss(
             loss,
             multilabel=self.multilabel,
@@ -72,21 +73,58 @@ class ClassificationTask(Task):
             focal_gamma=focal_gamma,
         )
 
-    def compute_loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Loss of logits (B, K) against class numbers (B,) or zeros and ones (B, K)."""
-        return self.loss(outputs, target)
+        return self.loss(outputs, batch["target"])
 
-    def compute_metrics(self, outputs: Tensor, target: Tensor) -> dict[str, float]:
+    def keep(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """Logits and targets."""
+        return outputs.float(), batch["target"]
+
+    def validation_loss(self, mean: Tensor, *kept: Tensor) -> Tensor:
+        """The loss of all logits at once: class weights make the mean of the batches another number."""
+        return self.loss(*kept)
+
+    def compute_metrics(self, *kept: Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy, F1, AUROC and average precision of an epoch."""
-        return classification_metrics(outputs, target, multilabel=self.multilabel)
+        return classification_metrics(*kept, multilabel=self.multilabel)
 
-    def predict_rows(self, outputs: Tensor) -> dict[str, Tensor]:
+    def predict_rows(self, images: Tensor) -> dict[str, Tensor]:
         """`probabilities` (B, K) float32."""
-        logits = outputs.float()
-        return {"probabilities": logits.sigmoid() if self.multilabel else logits.softmax(dim=1)}
+        probabilities = class_probabilities(self(images), multilabel=self.multilabel)
+        if self.flips:
+            probabilities = (probabilities + class_probabilities(self(images.flip(-1)), multilabel=self.multilabel)) / 2
+        return {"probabilities": probabilities}
 
 
-def _weights(chosen: str | list[float], counts: list[int], images: int, multilabel: bool) -> Tensor | None:
+def require_labels(dataset: dict[str, Any]) -> list[str]:
+    """The classes of a data set.
+
+    Raises:
+        ConfigError: its images have no labels.
+    """
+    if not dataset["classes"]:
+        raise ConfigError("model.task: this data set has no labels; name their column, or write `task: segmentation`")
+    return list(dataset["classes"])
+
+
+def class_probabilities(logits: Tensor, *, multilabel: bool) -> Tensor:
+    """Probabilities (B, K) float32 of logits (B, K)."""
+    return logits.float().sigmoid() if multilabel else logits.float().softmax(dim=1)
+
+
+def loss_weights(chosen: str | list[float], counts: list[int], images: int, multilabel: bool) -> Tensor | None:
+    """The weights of the classes that `class_weights` asks for.
+
+    Args:
+        chosen: `none`, `balanced`, or one weight a class.
+        counts: of each class in the training split.
+        images: in the training split.
+        multilabel: several classes at once.
+
+    Raises:
+        ConfigError: not one weight a class.
+    """
     if chosen == "none":
         return None
     if chosen == "balanced":

@@ -5,15 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from medvision.data.augmentation import PRESETS, Augmentation, augmentation, item_seed
+from medvision.data.mask_rules import IGNORE
 from medvision.errors import ConfigError
 
 CHANGING = [name for name in PRESETS if name != "none"]
 SIZE = 64
+GEOMETRIC = ("HorizontalFlip", "Affine", "CoarseElastic")
 
 
 @pytest.fixture
@@ -88,26 +91,97 @@ def test_worker_processes_give_the_same_pixels(method: str, image: np.ndarray) -
     np.testing.assert_array_equal(changed, [augment(image, seed) for seed in range(9)])
 
 
+@pytest.fixture
+def tissue() -> tuple[np.ndarray, np.ndarray]:
+    """Bright structures on dark, and a mask that names the one 3 and the other 7; (128, 128) each."""
+    mask = np.zeros((128, 128), np.uint8)
+    cv2.ellipse(mask, (44, 50), (24, 15), 30, 0, 360, 3, -1)
+    cv2.rectangle(mask, (75, 60), (110, 100), 7, -1)
+    return np.where(mask > 0, 190, 40).astype(np.uint8), mask
+
+
 @pytest.mark.parametrize("name", CHANGING)
-def test_image_and_mask_move_together(name: str) -> None:
-    image = np.zeros((SIZE, SIZE), np.uint8)
-    image[10:40, 20:50] = 250
-    mask = (image > 0).astype(np.uint8) * 3
-    augment = augmentation(name, SIZE)
+def test_image_and_mask_move_together(name: str, tissue: tuple[np.ndarray, np.ndarray]) -> None:
+    """Brightness changes as well, so each image has a threshold of its own: half way between dark and bright."""
+    augment = augmentation(name, 128)
     overlaps = []
-    for seed in range(30):
+    for seed in range(200):
+        changed, moved = augment(tissue[0], seed, tissue[1])
+        np.testing.assert_array_equal(changed, augment(tissue[0], seed))
+        marked = np.isin(moved, [3, 7])
+        threshold = (np.median(changed[marked]) + np.median(changed[moved == 0])) / 2
+        seen = (changed > threshold) & (moved != IGNORE)
+        overlaps.append((seen & marked).sum() / (seen | marked).sum())
+    assert min(overlaps) > 0.95
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_labels_of_a_mask_survive(name: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+    mask = np.random.default_rng(1).choice(np.uint8([0, 1, 2, 90, 254]), (SIZE, SIZE))
+    before = mask.copy()
+    mask.flags.writeable = False
+    augment = augmentation(name, SIZE)
+    found = set()
+    for seed in range(200):
         changed, moved = augment(image, seed, mask)
-        np.testing.assert_array_equal(changed, augment(image, seed))
-        assert moved.dtype == mask.dtype
-        assert set(np.unique(moved)) == {0, 3}
-        overlaps.append(((changed > 125) == (moved > 0)).mean())
-    assert min(overlaps) > 0.93
+        assert (moved.dtype, moved.shape) == (np.uint8, mask.shape)
+        assert changed.flags.c_contiguous
+        assert moved.flags.c_contiguous
+        found |= set(moved.ravel().tolist())
+    assert found - {IGNORE} == {0, 1, 2, 90, 254}
+    assert (IGNORE in found) == (name != "none")
+    np.testing.assert_array_equal(mask, before)
 
 
-def test_ultrasound_is_never_upside_down() -> None:
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_comes_in_from_outside_is_ignored_and_black(name: str) -> None:
+    image, mask = np.full((SIZE, SIZE), 200, np.uint8), np.ones((SIZE, SIZE), np.uint8)
+    geometric = [step for step in PRESETS[name] if step["__class_fullname__"] in GEOMETRIC]
+    augment = Augmentation(name, {"__class_fullname__": "Compose", "transforms": geometric})
+    outside = 0
+    for seed in range(100):
+        changed, moved = augment(image, seed, mask)
+        assert set(np.unique(moved)) <= {1, IGNORE}
+        pure = cv2.dilate(moved, np.ones((5, 5))) == cv2.erode(moved, np.ones((5, 5)))
+        pure[:3] = pure[-3:] = pure[:, :3] = pure[:, -3:] = False
+        np.testing.assert_array_equal(changed[pure], np.where(moved == 1, 200, 0)[pure])
+        outside += int((moved == IGNORE).any())
+    assert outside > 50
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_intensity_never_touches_a_mask(name: str, image: np.ndarray) -> None:
+    intensity = [step | {"p": 1.0} for step in PRESETS[name] if step["__class_fullname__"] not in GEOMETRIC]
+    augment = Augmentation(name, {"__class_fullname__": "Compose", "transforms": intensity})
+    mask = np.random.default_rng(1).integers(0, 256, image.shape, dtype=np.uint8)
+    for seed in range(50):
+        changed, same = augment(image, seed, mask)
+        assert (changed != image).any()
+        np.testing.assert_array_equal(same, mask)
+
+
+def test_a_flip_moves_the_mask_exactly(tmp_path: Path, image: np.ndarray) -> None:
+    augment = augmentation(save(tmp_path / "a.yaml", step("HorizontalFlip")), SIZE)
+    changed, moved = augment(image, 0, 255 - image)
+    np.testing.assert_array_equal(changed, image[:, ::-1])
+    np.testing.assert_array_equal(moved, 255 - image[:, ::-1])
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_threads_move_masks_alike(name: str, tissue: tuple[np.ndarray, np.ndarray]) -> None:
+    augment = augmentation(name, 128)
+    expected = [augment(tissue[0], seed, tissue[1])[1] for seed in range(60)]
+    with ThreadPoolExecutor(4) as pool:
+        parallel = list(pool.map(lambda seed: augment(tissue[0], seed, tissue[1])[1], range(60)))
+    np.testing.assert_array_equal(parallel, expected)
+
+
+@pytest.mark.parametrize("name", ["ultrasound", "ultrasound_elastic"])
+def test_ultrasound_is_never_upside_down(name: str) -> None:
     image = np.zeros((SIZE, SIZE), np.uint8)
     image[:20, 16:48] = 200
-    augment = augmentation("ultrasound", SIZE)
+    augment = augmentation(name, SIZE)
     for seed in range(100):
         changed = augment(image, seed)
         assert changed[: SIZE // 2].mean(dtype=float) > changed[SIZE // 2 :].mean(dtype=float)
@@ -165,8 +239,8 @@ def test_what_albumentations_saves_is_read(tmp_path: Path, image: np.ndarray, su
 def test_names_that_are_no_preset_get_a_suggestion() -> None:
     (line,) = mistakes("ultrasond")
     assert line == (
-        "augmentation 'ultrasond' is neither a preset (none, ultrasound, radiograph) nor an existing file; "
-        "did you mean 'ultrasound'?"
+        "augmentation 'ultrasond' is neither a preset (none, ultrasound, ultrasound_elastic, radiograph) "
+        "nor an existing file; did you mean 'ultrasound'?"
     )
     assert "did you mean" not in mistakes("elsewhere/mine.yaml")[0]
 
@@ -175,7 +249,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     name = save(
         tmp_path / "a.yaml",
         step("GaussNoise", var_limit=[10, 50]),
-        step("HorizontalFlop"),
+        step("CoarseElastik"),
         step("OneOf", transforms=[step("Rotate", limits=20), step("Blur", p=7)]),
         step("RandomGamma", gamma_limit="bright"),
         {"name": "Blur"},
@@ -184,7 +258,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     assert len(lines) == 6
     assert all(line.startswith(f"{name}: Compose ") for line in lines)
     assert "GaussNoise: has no argument 'var_limit'; it takes std_range, mean_range, per_channel" in lines[0]
-    assert lines[1].endswith("has no transform 'HorizontalFlop'; did you mean 'HorizontalFlip'?")
+    assert lines[1].endswith("has no transform 'CoarseElastik'; did you mean 'CoarseElastic'?")
     assert "Compose 3: OneOf 1: Rotate: has no argument 'limits'; it takes limit," in lines[2]
     assert "OneOf 2: Blur: p: Input should be less than or equal to 1" in lines[3]
     assert "RandomGamma: gamma_limit" in lines[4]
@@ -203,8 +277,10 @@ def test_files_that_are_no_pipeline(tmp_path: Path, content: str, suffix: str) -
     ("transform", "message"),
     [
         (step("RandomCrop", height=32, width=32, p=0.01), "let crops and resizes end at the size of the input"),
-        (step("Normalize", p=0.01), "remove ToTensorV2, ToFloat and Normalize"),
-        (step("ToTensorV2"), "remove ToTensorV2, ToFloat and Normalize"),
+        (step("Normalize", p=0.01), "remove ToTensorV2, ToFloat, Normalize"),
+        (step("ElasticTransform", alpha=300, sigma=10, mask_interpolation=1, p=0.01), "mixes the labels of a mask"),
+        (step("CoarseElastic", reach=0.4), "CoarseElastic: reach: Input should be less than or equal to 0.25"),
+        (step("ToTensorV2"), "remove ToTensorV2, ToFloat, Normalize"),
         (step("HEStain"), "fails on an image of shape"),
     ],
 )

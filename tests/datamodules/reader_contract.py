@@ -1,6 +1,7 @@
 """What every datamodule must do, on simulated images in its real layout. A test module inherits `ReaderContract`."""
 
 import importlib
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from medvision.config.registry import DATAMODULES
 from medvision.config.settings import SplitSettings
+from medvision.data.masks import IGNORE
 from medvision.datamodules.base import DataModule
 from medvision.errors import DataError
 from medvision.phantoms.sets import generate
@@ -33,18 +35,20 @@ class ReaderContract:
         patients: to draw.
         images: of each view, to draw.
         parameters: of the datamodule, beside root and split.
-        expected_classes: in the order of the outputs.
+        expected_classes: of the labels, in the order of the outputs; empty without labels.
+        expected_mask_classes: of the masks, the background first; empty without masks.
         has_patients: whether the set says who is shown.
-        columns: that the table has beside image, label and patient.
+        columns: that the table has beside image, label, mask and patient.
     """
 
     name: ClassVar[str]
     patients: ClassVar[int] = 20
     images: ClassVar[int] = 1
     parameters: ClassVar[dict[str, Any]] = {}
-    expected_classes: ClassVar[list[str]]
+    expected_classes: ClassVar[Sequence[str]] = ()
+    expected_mask_classes: ClassVar[Sequence[str]] = ()
     has_patients: ClassVar[bool] = True
-    columns: ClassVar[set[str]] = set()
+    columns: ClassVar[Set[str]] = frozenset()
     published: ClassVar[bool] = True
 
     @classmethod
@@ -68,7 +72,9 @@ class ReaderContract:
     def test_table_names_files_classes_and_patients(self, root):
         datamodule = self.read(root)
         table = datamodule.read_table()
-        assert {"image", "label"} | self.columns <= set(table)
+        assert {"image"} | self.columns <= set(table)
+        assert ("label" in table) == bool(self.expected_classes)
+        assert ("mask" in table) == bool(self.expected_mask_classes)
         assert table["image"].is_unique
         assert all(datamodule.file_of(image).is_file() for image in table["image"])
         assert not any(Path(image).is_absolute() or "\\" in image for image in table["image"])
@@ -89,10 +95,14 @@ class ReaderContract:
         assert len(self.read(root).read_table()) > 0
 
     def test_classes_are_in_their_order(self, prepared):
-        assert prepared.class_names == self.expected_classes
+        assert prepared.class_names == list(self.expected_classes)
         summary = prepared.summary()
-        assert summary["classes"] == self.expected_classes
+        assert summary["classes"] == list(self.expected_classes)
+        assert len(summary["train_counts"]) == len(self.expected_classes)
         assert all(count > 0 for count in summary["train_counts"])
+        assert prepared.mask_classes == summary["mask_classes"] == list(self.expected_mask_classes)
+        assert len(summary["train_pixels"]) == len(self.expected_mask_classes)
+        assert all(count > 0 for count in summary["train_pixels"])
 
     def test_every_image_is_in_one_split_and_no_group_in_two(self, prepared):
         split = prepared.split_table()
@@ -102,12 +112,22 @@ class ReaderContract:
 
     def test_batches(self, prepared):
         batch = next(iter(prepared.train_dataloader()))
-        image, target = batch["image"], batch["target"]
+        image = batch["image"]
         assert image.dtype == torch.uint8
         assert tuple(image.shape[1:]) == (1, SIZE, SIZE)
         assert image.float().std() > 5
-        assert len(target) == len(image)
-        if prepared.multilabel:
+        if self.expected_mask_classes:
+            mask = batch["mask"]
+            assert mask.dtype == torch.uint8
+            assert tuple(mask.shape) == (len(image), SIZE, SIZE)
+            assert set(mask.unique().tolist()) <= {*range(len(self.expected_mask_classes)), IGNORE}
+            assert (mask == 1).any()
+        if self.expected_classes:
+            self.check_target(batch["target"], len(image), multilabel=prepared.multilabel)
+
+    def check_target(self, target: torch.Tensor, images: int, *, multilabel: bool) -> None:
+        assert len(target) == images
+        if multilabel:
             assert target.dtype == torch.float32
             assert tuple(target.shape[1:]) == (len(self.expected_classes),)
         else:
@@ -119,6 +139,8 @@ class ReaderContract:
         decoding.setup()
         for row in (0, len(prepared.image_table) - 1):
             np.testing.assert_array_equal(prepared.pixels[row], decoding.pixels[row])
+            if self.expected_mask_classes:
+                np.testing.assert_array_equal(prepared.mask_pixels[row], decoding.mask_pixels[row])
 
     def test_colour_is_three_equal_channels_of_grey_images(self, root):
         datamodule = self.read(root, channels=3, cache=False)

@@ -38,5 +38,5 @@ def test_real_copies_are_an_error_unless_skipped(medvision_data):
     skipping = cls(root=root, image_size=28, split=split, on_bad_image="skip")
     skipping.setup()
     assert len(skipping.skipped) == 5856 - len(skipping.image_table) == 29
-    assert len(set(skipping.digests)) == len(skipping.digests)
+    assert len(set(skipping.inspection.digests)) == len(skipping.inspection.digests)
     assert isinstance(next(iter(skipping.test_dataloader()))["image"], torch.Tensor)

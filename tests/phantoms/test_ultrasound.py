@@ -1,7 +1,18 @@
+import cv2
 import numpy as np
 import pytest
 
-from medvision.phantoms.ultrasound import FAT, FLUID, MUSCLE, Scene, draw_examination, scan, sector, smooth_noise
+from medvision.phantoms.ultrasound import (
+    FAT,
+    FLUID,
+    MUSCLE,
+    Scene,
+    draw_examination,
+    scan,
+    sector,
+    sector_positions,
+    smooth_noise,
+)
 
 
 @pytest.fixture
@@ -71,3 +82,25 @@ def test_smooth_noise_is_smooth():
     curve = smooth_noise(np.random.default_rng(0), 400, 5)
     assert curve.shape == (400,)
     assert np.abs(np.diff(curve)).max() < 0.1 * np.ptp(curve)
+
+
+def test_the_samples_of_a_sector_lie_where_it_shows_them():
+    """A bright sample of a beam appears at its position in the fan."""
+    columns, rows = sector_positions((200, 200), opening=60)
+    for sample in ((150, 100), (120, 60), (180, 150)):
+        beams = np.zeros((200, 200), dtype=np.uint8)
+        beams[sample] = 255
+        beams = cv2.GaussianBlur(beams, (0, 0), 2)
+        fan = sector(beams, opening=60).astype(float)
+        down, across = np.mgrid[:200, :200]
+        centre = (fan * across).sum() / fan.sum(), (fan * down).sum() / fan.sum()
+        assert centre == pytest.approx((columns[sample], rows[sample]), abs=0.6)
+
+
+def test_a_point_of_the_tissue_is_its_own_centre(patient):
+    scene = make(patient)
+    across, down = scene.around(0.5, 0.4)
+    column = int(np.argmin(np.abs(across)))
+    row = int(np.argmin(np.abs(down[:, column])))
+    assert abs(scene.x[column] - 0.5) < 0.02
+    assert abs(scene.row[row, 0] - scene.place(0.4)[column]) < 0.01

@@ -131,3 +131,76 @@ def test_labels_have_a_report(draw_run):
     page = page_of(run)
     assert "sensitivity (mean)" in page
     assert "Confusion matrix" not in page
+
+
+def test_a_segmentation_has_its_own_half(draw_mask_run):
+    run = draw_mask_run()
+    page = page_of(run)
+    test = json.loads(run.metrics.read_text())["test"]["image"]
+    dice, distance = test["dice"], test["hd95"]
+    for text in (
+        "SIMULATED",
+        f"Dice {dice['value']:.3f} (95 % interval {dice['low']:.3f} to {dice['high']:.3f})",
+        f"95th-percentile Hausdorff distance {distance['value']:.2f} mm (95 % interval",
+        "; 1 infinite left out).",
+        "unet with resnet18 on tissue_ultrasound",
+        '<th scope="row">patients</th>',
+        "By class, per image",
+        "(mm²)",
+        "1 infinite",
+        "Best, median and worst images by mean Dice (simulated).",
+        "How the masks formed",
+    ):
+        assert text in page, text
+    for text in ("Confusion matrix", "ROC curves", "AUROC", '<th scope="col">class</th><th scope="col">train'):
+        assert text not in page, text
+    # The panels and the still of the animation.
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert page.count("data:image/webp;base64,") == 1
+    assert not re.search(r'(src|href)="http', page)
+    names = {file.name for file in run.figures.iterdir()}
+    assert names == {
+        "dice.svg",
+        "hd95.svg",
+        "history_learning_rate.svg",
+        "history_loss.svg",
+        "history_metrics.svg",
+        "panels.png",
+        "training.gif",
+        "training.webp",
+    }
+
+
+def test_labels_and_masks_together_have_both_halves(draw_mask_run):
+    page = page_of(draw_mask_run(labels=True, unit="px", simulated=False))
+    assert "SIMULATED: the images" not in page
+    assert page.count("Labels by class, per image") == page.count("Masks by class, per image") == 2
+    assert re.search(r'class="answer">On 48 images of 12 patients of the test split: AUROC .*; Dice .* px \(95', page)
+    for text in ("Confusion matrix, per image", "ROC curves", "Dice over images", '<th scope="row">sick</th>'):
+        assert text in page, text
+    named = re.findall(r'aria-label="([^"]*)"', page)
+    assert len(named) == len(set(named))
+
+
+def test_pictures_that_are_not_there_are_left_out(draw_mask_run):
+    run = draw_mask_run()
+    for file in (run.panels, run.animation_webp):
+        file.unlink()
+    page = page_of(run)
+    assert "data:image/gif;base64," in page
+    assert "Best, median and worst" not in page
+    run.animation_gif.unlink()
+    assert "data:image" not in page_of(run)
+
+
+def test_a_segmentation_split_by_image_counts_patients_too(draw_mask_run):
+    run = draw_mask_run()
+    run.experiment.write_text(run.experiment.read_text().replace("group: patient", "group: image"))
+    assert '<th scope="row">patients</th><td>4</td><td>2</td><td>12</td>' in page_of(run)
+
+
+def test_a_run_from_before_there_were_masks_is_still_read(draw_run):
+    run = draw_run()
+    assert "mask_classes" not in json.loads(run.environment.read_text())["data"]
+    inputs = read_report_inputs(run)
+    assert (inputs.mask_classes, inputs.panels, inputs.animation) == ([], None, None)

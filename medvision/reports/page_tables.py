@@ -1,0 +1,153 @@
+"""The tables of a report as plain rows: who is in which split, and how good the predictions of a split are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from medvision.data.splits import UNUSED
+from medvision.data.table import LABEL_SEPARATOR
+from medvision.evaluation.text import BY_CLASS, SUMMARY, class_counts, count_text, interval_text, notes, value_text
+from medvision.reports.mask_tables import MASKS, is_mask_metric, mask_answer, mask_table
+
+Entries = Mapping[str, Mapping[str, Any]]
+
+LABELS = "accuracy"
+"""The metric that a run with labels has, as one with masks has `MASKS`."""
+
+
+def count_splits(split: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Images by class, images, groups and patients of every split.
+
+    Args:
+        split: `split.csv`.
+        classes: of the labels; empty where there are none.
+
+    Returns:
+        {name, counts, images, groups, patients} a split; patients are None where they are not known.
+    """
+    rows = []
+    for name in ("train", "val", "test", UNUSED):
+        part = split[split["split"] == name]
+        if not len(part):
+            continue
+        counts = {}
+        if classes:
+            labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR).explode()
+            counts = {label: int((labels == label).sum()) for label in classes}
+        known = "patient" in part and bool((part["patient"].fillna("").astype(str) != "").all())
+        patients = part["patient"].nunique() if known else None
+        groups = part["group"].nunique()
+        rows.append({"name": name, "counts": counts, "images": len(part), "groups": groups, "patients": patients})
+    return rows
+
+
+def split_facts(split: pd.DataFrame) -> dict[str, int | None]:
+    """Counted anew from the table: what stands in more than one split. None where the column is not known."""
+    used = split[split["split"] != UNUSED]
+    facts: dict[str, int | None] = {"groups": used["group"].nunique()}
+    for name, column in (("shared_groups", "group"), ("shared_patients", "patient"), ("shared_files", "sha256")):
+        known = used[used[column].notna() & (used[column].astype(str) != "")] if column in used else used.iloc[:0]
+        facts[name] = int((known.groupby(column)["split"].nunique() > 1).sum()) if len(known) else None
+    return facts
+
+
+def metric_tables(metrics: Entries, mask_classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The tables of one split, for its labels, its masks, or both.
+
+    Args:
+        metrics: {level: {metric: entry}} of the split.
+        mask_classes: the background first; empty where there are no masks.
+
+    Returns:
+        {kind, counts, summary, columns, by_class, notes} each: `counts` the heads of the columns of `summary`, rows of
+        (title, cells); `by_class` a level with rows of (class, n, cells under `columns`). A cell is the value and the
+        lines below it.
+    """
+    tables = []
+    labelled = label_half(metrics)
+    if labelled:
+        tables.append(_label_table(labelled))
+    masked = mask_half(metrics)
+    if masked:
+        tables.append(mask_table(masked, mask_classes))
+    return tables
+
+
+def answer_text(metrics: Entries, where: str) -> str:
+    """The results of one split in a sentence, of whole studies where there are any.
+
+    Labels and masks share the sentence where they were scored on the same cases, else each has its own.
+
+    Args:
+        metrics: {level: {metric: entry}} of the split.
+        where: what the cases are of, such as `of the test split`.
+    """
+    found: list[tuple[str, str]] = []
+    labelled = label_half(metrics)
+    if labelled:
+        level = "study" if "study" in labelled else "image"
+        entries = labelled[level]
+        told = [name for name in ("auroc", "balanced_accuracy", "f1") if name in entries][:2]
+        values = " and ".join(f"{SUMMARY[name]} {_said(entries[name])}" for name in told)
+        found.append((count_text(entries, level), values))
+    masked = mask_half(metrics)
+    if masked:
+        found.append(mask_answer(masked["image"]))
+    said: dict[str, str] = {}
+    for cases, values in found:
+        said[cases] = f"{said[cases]}; {values}" if cases in said else values
+    return " ".join(f"On {cases} {where}: {values}." for cases, values in said.items())
+
+
+def label_half(metrics: Entries) -> Entries:
+    """The levels that have metrics of labels, with these alone."""
+    return _half(metrics, LABELS, masks=False)
+
+
+def mask_half(metrics: Entries) -> Entries:
+    """The levels that have metrics of masks, with these alone."""
+    return _half(metrics, MASKS, masks=True)
+
+
+def _half(metrics: Entries, telling: str, *, masks: bool) -> Entries:
+    return {
+        level: {name: entry for name, entry in entries.items() if is_mask_metric(name) == masks}
+        for level, entries in metrics.items()
+        if telling in entries
+    }
+
+
+def _label_table(metrics: Entries) -> dict[str, Any]:
+    summary = [
+        (title, [_cell(entries[metric]) for entries in metrics.values()])
+        for metric, title in SUMMARY.items()
+        if all(metric in entries for entries in metrics.values())
+    ]
+    by_class = {
+        level: [
+            (label, count, [_cell(entries[f"{metric}_{label}"]) for metric in BY_CLASS])
+            for label, count in class_counts(entries).items()
+        ]
+        for level, entries in metrics.items()
+    }
+    return {
+        "kind": "labels",
+        "counts": [count_text(entries, level) for level, entries in metrics.items()],
+        "summary": summary,
+        "columns": list(BY_CLASS.values()),
+        "by_class": by_class,
+        "notes": notes(metrics),
+    }
+
+
+def _cell(entry: Mapping[str, Any]) -> tuple[str, list[str]]:
+    interval = interval_text(entry)
+    return value_text(entry), [interval] if interval else []
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    if entry["value"] is None:
+        return "undefined"
+    interval = interval_text(entry).replace("–", " to ")
+    return value_text(entry) + (f" (95 % interval {interval})" if interval else "")
