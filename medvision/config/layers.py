@@ -19,7 +19,7 @@ OPTION = re.compile(r"--([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)(?:=(.*))?", re.D
 def read_layers(files: Sequence[str | Path], options: Sequence[str]) -> Layer:
     """Lay the files over each other in their order, and the options over all of them.
 
-    Mappings are merged key by key; everything else, lists included, is replaced.
+    Sections are merged key by key; the value of a setting, be it a list or a mapping, is replaced as a whole.
 
     Raises:
         ConfigError: every mistake in reading the files, and every option that is not `--key=value`.
@@ -77,7 +77,7 @@ def _read_option(option: str, rank: int) -> Layer:
 
 def _lay_over(below: Layer, above: Layer, discriminators: Mapping[Location, str]) -> Layer:
     replaced: set[Location] = set()
-    values = _merge(below.values, above.values, (), discriminators, replaced)
+    values = _merge(below.values, above, (), discriminators, replaced)
     places = {
         location: place
         for location, place in below.places.items()
@@ -91,20 +91,25 @@ def _lay_over(below: Layer, above: Layer, discriminators: Mapping[Location, str]
 
 def _merge(
     below: Mapping[str, Any],
-    above: Mapping[str, Any],
+    above: Layer,
     location: Location,
     discriminators: Mapping[Location, str],
     replaced: set[Location],
 ) -> dict[str, Any]:
+    given = above.values
+    for part in location:
+        given = given[part]
     name = discriminators.get(location)
-    if name is not None and name in below and name in above and below[name] != above[name]:
+    if name is not None and name in below and name in given and below[name] != given[name]:
         replaced.add(location)
-        return dict(above)
+        return dict(given)
     merged = dict(below)
-    for key, value in above.items():
+    for key, value in given.items():
         inner = (*location, key)
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value, inner, discriminators, replaced)
+        # `--data.mask_values.0=rest` gives one entry of a mapping, `mask_values: {...}` all of them.
+        opened = len(inner) == 1 or inner not in above.places
+        if opened and isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], above, inner, discriminators, replaced)
         else:
             replaced.add(inner)
             merged[key] = value

@@ -1,9 +1,11 @@
 """Weights from a file or from the hub: found, matching, and never a silent failure."""
 
+import logging
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,7 +154,8 @@ def load_twin(
         torch.manual_seed(0)
         head = head_of(untouched)
         try:
-            loaded = build(True)
+            with _unheard():
+                loaded = build(True)
         except (RuntimeError, KeyError, AttributeError) as error:
             own = {FLATTENED.sub(r"\1.\2.", key): value for key, value in body_tensors(untouched, head).items()}
             if unfit := _unfit_names(own, state):
@@ -161,6 +164,18 @@ def load_twin(
             raise ModelError(f"model.pretrained: {path} does not fit {name}: {reason}") from error
     require_match(path, name, loaded, untouched, state, head)
     return loaded
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Timm only logs which tensors of a file it has no use for, such as the head: `require_match` judges instead."""
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _unfit_names(body: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:

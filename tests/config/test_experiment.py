@@ -151,9 +151,10 @@ def test_what_is_shown_runs_as_the_same_experiment(option, write):
         (
             "task: classification",
             "task: clasification",
-            "6: model.task: 'clasification' is none of classification; did you mean 'classification'?",
+            "6: model.task: 'clasification' is none of classification, segmentation, multitask; "
+            "did you mean 'classification'?",
         ),
-        ("task: classification, ", "", "6: 'model.task' is missing; known: classification"),
+        ("task: classification, ", "", "6: 'model.task' is missing; known: classification, segmentation, multitask"),
         ("wandb: offline", "wandb: no", "11: tracking.wandb: 'no' is none of off, offline, online"),
         (
             "wandb: offline",

@@ -14,6 +14,15 @@ def test_later_files_and_then_options_win(write):
     assert layer.place(("a", "y", "1")).text == "1.yaml:1"
 
 
+def test_the_value_of_a_setting_is_replaced_as_a_whole(write):
+    files = write("data: {mask_values: {0: rest, 1: fat}, root: r}\n", "data: {mask_values: {255: fat}}\n")
+    assert read_layers(files, []).values == {"data": {"mask_values": {"255": "fat"}, "root": "r"}}
+    option = read_layers(files[:1], ["--data.mask_values={0: rest, 2: fat}"])
+    assert option.values["data"]["mask_values"] == {"0": "rest", "2": "fat"}
+    entry = read_layers(files[:1], ["--data.mask_values.two=bone"])
+    assert entry.values["data"]["mask_values"] == {"0": "rest", "1": "fat", "two": "bone"}
+
+
 def test_another_class_starts_its_section_anew(write):
     files = write(
         "data: {name: mura, root: r}\nschedule: {name: plateau, patience: 3}\n", "data: {name: folder, x: 1}\n"

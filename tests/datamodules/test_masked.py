@@ -103,6 +103,30 @@ def test_pixel_spacing_from_a_number_a_column_or_nowhere(tmp_path):
     assert (column.unit, column.spacing_of(0), column.spacing_of(1)) == ("mm", (0.1, 0.1), (0.2, 0.2))
 
 
+def test_dicom_files_say_their_spacing(root):
+    dataset = pytest.importorskip("pydicom.dataset", reason="the extra `dicom` is not installed")
+    uid = pytest.importorskip("pydicom.uid")
+    table = pd.read_csv(root / "labels.csv")
+    for number, (height, width) in enumerate(SIZES):
+        file = dataset.Dataset()
+        file.file_meta = dataset.FileMetaDataset()
+        file.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+        file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID = uid.SecondaryCaptureImageStorage
+        file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = f"1.2.3.{number}"
+        file.Rows, file.Columns, file.SamplesPerPixel = height, width, 1
+        file.BitsAllocated = file.BitsStored = 8
+        file.HighBit, file.PixelRepresentation, file.PhotometricInterpretation = 7, 0, "MONOCHROME2"
+        file.PixelSpacing = [0.2, 0.1]
+        file.PixelData = cv2.imread(str(root / f"{number}.png"), cv2.IMREAD_GRAYSCALE).tobytes()
+        file.save_as(root / f"{number}.dcm", enforce_file_format=True)
+    table.assign(image=[f"{k}.dcm" for k in range(6)]).to_csv(root / "labels.csv", index=False)
+    datamodule = read(root)
+    assert (datamodule.unit, datamodule.spacing_of(2)) == ("mm", (0.2, 0.1))
+    table.assign(image=["0.png", *[f"{k}.dcm" for k in range(1, 6)]]).to_csv(root / "labels.csv", index=False)
+    # One image of unknown spacing: pixels are the unit of all.
+    assert read(root).unit == "px"
+
+
 @pytest.mark.parametrize("wrong", ["0", "-1", "", "wide"])
 def test_a_spacing_that_is_no_length(tmp_path, wrong):
     draw(tmp_path, SIZES, mm=["0.1", "0.2", wrong, "0.1", "0.1", "0.1"])
