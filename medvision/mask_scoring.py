@@ -1,5 +1,7 @@
 """Predicted maps become masks at the size of the original images, their scores, and the panels that show them."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -37,11 +39,12 @@ class MaskScorer:
             The same with `scores` float64 (B, M) in place of the maps.
         """
         maps = arrays.pop("maps")
-        rows = [self._score(int(row), planes) for row, planes in zip(arrays["index"], maps, strict=True)]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            rows = list(threads.map(self._score, arrays["index"], maps))
         return {**arrays, "scores": np.array([list(scores.values()) for scores in rows], dtype=np.float64)}
 
-    def _score(self, row: int, maps: np.ndarray) -> dict[str, float]:
-        data = self.datamodule
+    def _score(self, index: np.integer, maps: np.ndarray) -> dict[str, float]:
+        data, row = self.datamodule, int(index)
         predicted = data.to_original(row, maps).argmax(axis=0).astype(np.uint8)
         palette_png(predicted, self.run_folder.path / self.names[row])
         return score_mask(data.original_mask(row), predicted, data.mask_classes, data.spacing_of(row))

@@ -132,7 +132,7 @@ def evaluate_splits(
         datamodule: set up.
         splits: what to predict; other splits that were predicted before are kept.
         trainer: the Trainer that has trained, or None.
-        seconds: how long the training took, for the report.
+        seconds: how long the training took, for the report, where it has just ended.
 
     Returns:
         The metrics of all splits in the run folder; empty on every device but the first.
@@ -159,7 +159,8 @@ def evaluate_splits(
         write_json(run_folder.environment, {**read_json(run_folder.environment), "training_seconds": round(seconds, 1)})
     if isinstance(datamodule, MaskedDataModule) and "unit" in fresh:
         save_panels(datamodule, run_folder, fresh, splits[-1])
-        save_animation(datamodule, run_folder)
+        if seconds is not None:
+            save_animation(datamodule, run_folder)
     write_report(run_folder)
     print(f"\n{splits[-1]} split\n{score_report(metrics[splits[-1]])}")
     print(f"report: {run_folder.report}")

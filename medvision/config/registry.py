@@ -20,5 +20,5 @@ DATAMODULES = {
 TASKS = {
     "classification": "medvision.tasks.classification:ClassificationTask",
     "segmentation": "medvision.tasks.segmentation:SegmentationTask",
-    "multitask": "medvision.tasks.multitask:MultitaskTask",
+    "multitask": "medvision.tasks.multitask:MultiTask",
 }

@@ -12,13 +12,13 @@ from medvision.models.backbones import normalisation
 from medvision.tasks.base import Task
 from medvision.tasks.classification import class_probabilities, loss_weights, require_labels
 from medvision.tasks.losses import create_loss
-from medvision.tasks.mask_losses import create_mask_loss
+from medvision.tasks.mask_losses import MaskLossName, create_mask_loss
 from medvision.tasks.running_masks import MASK_METRIC_NAMES, mask_counts, mask_metrics
 from medvision.tasks.running_metrics import METRIC_NAMES, classification_metrics
-from medvision.tasks.segmentation import MaskLoss, Trainable, build_network
+from medvision.tasks.segmentation import Trainable, build_network
 
 
-class MultitaskTask(Task):
+class MultiTask(Task):
     """An encoder that a decoder for masks and a head for labels share.
 
     Args:
@@ -47,7 +47,7 @@ class MultitaskTask(Task):
         pretrained: bool | str = False,
         trainable: Trainable = "all",
         class_weights: Literal["none", "balanced"] | list[NonNegativeFloat] = "none",
-        loss: MaskLoss = "cross_entropy_dice",
+        loss: MaskLossName = "cross_entropy_dice",
         label_weight: NonNegativeFloat = 0.5,
         dropout: Fraction = 0.0,
     ) -> None:

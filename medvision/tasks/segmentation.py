@@ -14,11 +14,10 @@ from medvision.models.segmenters import Segmenter, create_segmenter
 from medvision.models.windows import sliding_window
 from medvision.tasks.base import Task
 from medvision.tasks.classification import loss_weights
-from medvision.tasks.mask_losses import create_mask_loss
+from medvision.tasks.mask_losses import MaskLossName, create_mask_loss
 from medvision.tasks.running_masks import MASK_METRIC_NAMES, mask_counts, mask_metrics
 
 Trainable = Literal["all", "decoder"] | list[str]
-MaskLoss = Literal["cross_entropy_dice", "cross_entropy", "dice", "focal", "tversky", "boundary"]
 
 
 class SegmentationTask(Task):
@@ -54,7 +53,7 @@ class SegmentationTask(Task):
         pretrained: bool | str = False,
         trainable: Trainable = "all",
         class_weights: Literal["none", "balanced"] | list[NonNegativeFloat] = "none",
-        loss: MaskLoss = "cross_entropy_dice",
+        loss: MaskLossName = "cross_entropy_dice",
         focal_gamma: NonNegativeFloat = 2.0,
         tversky_beta: Fraction = 0.7,
     ) -> None:
