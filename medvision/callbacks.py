@@ -58,15 +58,19 @@ class LastCheckpoint(Callback):
             self._save(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Let the coming epoch start at its first batch.
+        """Let the coming epoch start at its first batch, and end like every other.
 
         Lightning forgets the batches of the epoch behind only when the next one has begun; restored as they are, they
-        would pass for those of the next epoch, which would then train on nothing.
+        would pass for those of the next epoch, which would then train on nothing. It has counted the coming epoch as
+        begun; restored like that, it would take it for one that broke off, at whose end no plateau schedule steps.
         """
         if self._between_epochs:
-            batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+            fit_loop = checkpoint["loops"]["fit_loop"]
+            batches = fit_loop["epoch_loop.batch_progress"]
             batches["current"] = dict.fromkeys(batches["current"], 0)
             batches["is_last_batch"] = False
+            for epochs in fit_loop["epoch_progress"].values():
+                epochs.update(dict.fromkeys(epochs, epochs["processed"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Whether early stopping has ended the training, which Lightning's own state does not say."""

@@ -100,6 +100,8 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(folder, finished, tmp_path,
     resumed = fit.main(["--resume", "latest", f"--output={tmp_path}"])
     assert resumed.predictions.read_bytes() == finished.predictions.read_bytes()
     assert same_weights(resumed.last, finished.last)
+    left, right = (torch.load(r.last, weights_only=True)["lr_schedulers"] for r in (resumed, finished))
+    assert left == right
     before, after = (pd.read_csv(r.history).drop(columns="seconds") for r in (finished, resumed))
     pd.testing.assert_frame_equal(before, after)
 

@@ -86,7 +86,8 @@ class Task(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a training batch."""
-        return self._keep_batch(self(batch["image"]), batch)
+        loss = self._keep_batch(self(batch["image"]), batch)
+        return loss if self.trainer.world_size == 1 else loss * self._share(len(batch["index"]))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Any:
         """Keep what the metrics need of a validation batch; the outputs are for callbacks."""
@@ -97,6 +98,11 @@ class Task(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Rows of the prediction table: `index` of the image in its table and what `predict_rows` gives."""
         return {"index": batch["index"], **self.predict_rows(batch["image"])}
+
+    def _share(self, mine: int) -> Tensor:
+        """What the loss of this device counts: gradients are averaged over devices, but one may hold an image more."""
+        sizes = torch.tensor(float(mine), device=self.device)
+        return mine / self.trainer.strategy.reduce(sizes, reduce_op="mean")
 
     def _keep_batch(self, outputs: Any, batch: Batch) -> Tensor:
         loss = self.compute_loss(outputs, batch)
