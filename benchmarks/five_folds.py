@@ -14,8 +14,9 @@ import pandas as pd
 from medvision import fit
 from medvision.command import Parser, run
 from medvision.config import load_experiment
+from medvision.evaluation.decision import Decision
 from medvision.runs import read_json, read_table
-from medvision.scoring import score_report, score_split
+from medvision.scoring import Scoring, score_report
 
 
 def main(argv: list[str]) -> dict:
@@ -31,14 +32,14 @@ def main(argv: list[str]) -> dict:
     ]
     pooled = pd.concat([read_table(done.predictions).query("split == 'test'") for done in runs], ignore_index=True)
     data = read_json(runs[0].environment)["data"]
-    metrics = score_split(
-        pooled,
-        data["classes"],
-        data["mask_classes"],
+    scoring = Scoring(
+        classes=data["classes"],
+        mask_classes=data["mask_classes"],
         multilabel=data["multilabel"],
-        resamples=experiment.evaluation.resamples,
+        evaluation=experiment.evaluation,
         seed=experiment.seed,
     )
+    metrics = scoring.metrics(pooled, Decision(aggregate=experiment.evaluation.aggregate))
     minutes = (time.perf_counter() - start) / 60
     print(f"\n{experiment.name}, {len(runs)} folds pooled, {minutes:.1f} min\n{score_report(metrics)}")
     return metrics

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from medvision.evaluation.bootstrap import bootstrap_metrics, percentile_interval
+from medvision.evaluation.bootstrap import bootstrap_metrics
+from medvision.evaluation.intervals import percentile_interval
 from medvision.mask_scoring import read_saved_mask
 from medvision.runs import open_run, read_table
 

@@ -10,7 +10,7 @@ from medvision.command import DISTRIBUTION, run
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError
 
-VERBS = ("fit", "evaluate", "samples")
+VERBS = ("fit", "evaluate", "report", "samples")
 PACKAGE = Path(__file__).parent
 
 

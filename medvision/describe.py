@@ -7,6 +7,7 @@ import numpy as np
 from medvision.config.settings import Experiment
 from medvision.data.loading import EpochBatches
 from medvision.data.masks import IGNORE
+from medvision.data.pseudonyms import pseudonyms
 from medvision.datamodules.base import DataModule
 from medvision.environment import describe_environment
 from medvision.reports.contact_sheet import contact_sheet
@@ -56,8 +57,9 @@ def save_sheet(experiment: Experiment, run: RunFolder, datamodule: DataModule) -
     images = batch["image"].permute(0, 2, 3, 1).numpy()
     if "mask" in batch:
         images = np.stack([_masked(image, mask) for image, mask in zip(images, batch["mask"].numpy(), strict=True)])
-    shown = datamodule.image_table["label" if "label" in datamodule.image_table else "image"].to_numpy()
-    captions = [str(shown[int(dataset.rows[position])]).rpartition("/")[2] for _, position in items]
+    table = datamodule.image_table
+    shown = table["label"].astype(str).tolist() if "label" in table else pseudonyms(table)
+    captions = [shown[int(dataset.rows[position])] for _, position in items]
     title = f"{'SIMULATED ' if datamodule.simulated else ''}training images as the network sees them"
     title += "; grey is not scored" if "mask" in batch else ""
     contact_sheet(images, captions, title=title).save(run.training_batch)

@@ -3,12 +3,18 @@
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from medvision import DISTRIBUTION
+
+try:
+    import resource
+except ImportError:  # Windows does not tell.
+    resource = None  # type: ignore[assignment]
 
 PACKAGES = (
     DISTRIBUTION,
@@ -41,6 +47,18 @@ def describe_environment(seed: int) -> dict[str, Any]:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
     }
+
+
+def peak_memory() -> dict[str, int]:
+    """The most memory that this process, and the GPU, held at a time, in MiB; what is not known is left out."""
+    peak = {}
+    if resource is not None:
+        # Linux counts in KiB, macOS in bytes.
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        peak["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    if torch.cuda.is_available():
+        peak["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
 
 
 def _version(package: str) -> str | None:

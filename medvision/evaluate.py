@@ -30,8 +30,8 @@ def main(argv: list[str]) -> dict[str, Any]:
     options = parser.parse(argv)
     # Late imports: torch and Lightning take seconds, which a mistake in the options need not wait for.
     from medvision import training
+    from medvision.results import evaluate_splits
     from medvision.runs import open_run
-    from medvision.scoring import evaluate_splits
 
     run_folder = open_run(options.run, options.output)
     experiment = load_experiment([str(run_folder.experiment)], [])

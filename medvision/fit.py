@@ -88,7 +88,7 @@ def _train_and_evaluate(
     experiment: Experiment, run_folder: "RunFolder", datamodule: Any, task: Any, *, resume: bool = False
 ) -> "RunFolder":
     from medvision import training
-    from medvision.scoring import evaluate_splits
+    from medvision.results import evaluate_splits
 
     start = time.perf_counter()
     trainer = training.train(experiment, run_folder, datamodule, task, resume=resume)

@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from medvision.data.masks import IGNORE
+from medvision.data.pseudonyms import pseudonyms
 from medvision.datamodules.masked import MaskedDataModule
 from medvision.evaluation.mask_scores import score_mask
 from medvision.reports.animation import write_animation
@@ -72,7 +73,7 @@ def mask_names(images: list[str]) -> list[str]:
 
 
 def save_panels(datamodule: MaskedDataModule, run_folder: RunFolder, table: pd.DataFrame, split: str) -> None:
-    """Draw the best, the median and the worst predictions of a split.
+    """Draw the best, the median and the worst predictions of a split; no picture tells a file or a patient's name.
 
     Args:
         datamodule: set up, with masks.
@@ -82,13 +83,14 @@ def save_panels(datamodule: MaskedDataModule, run_folder: RunFolder, table: pd.D
     """
     table = table[table["split"] == split].reset_index(drop=True)
     rows = {image: row for row, image in enumerate(datamodule.image_table["image"])}
+    called = pseudonyms(datamodule.image_table)
     cases = []
     for kind, position in choose_cases(table, datamodule.mask_classes):
         row = rows[table["image"][position]]
         predicted = read_saved_mask(run_folder.path / table["mask"][position])
         image = datamodule.read_pixels(table["image"][position])
         scores = name_scores(dict(table.iloc[position]), datamodule.mask_classes)
-        caption = f"{kind}: {table['image'][position]}"
+        caption = f"{kind}: {called[row]}, row {row + 1} of split.csv"
         truth = datamodule.original_mask(row)
         cases.append(PanelCase(image=image, truth=truth, predicted=predicted, caption=caption, scores=scores))
     if cases:

@@ -75,6 +75,31 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def decision(self) -> Path:
+        """Temperature and thresholds, chosen on the validation split: part of the model."""
+        return self.path / "decision.json"
+
+    @property
+    def curves(self) -> Path:
+        """The points of every curve: {split: {level: {curve: points}}}."""
+        return self.path / "curves.json"
+
+    @property
+    def subgroups(self) -> Path:
+        """Metrics by metadata: {split: {level: [column]}}."""
+        return self.path / "subgroups.json"
+
+    @property
+    def cases(self) -> Path:
+        """The most confident mistakes and the least certain images."""
+        return self.path / "cases.json"
+
+    @property
+    def case_pictures(self) -> Path:
+        """Folder of their pictures."""
+        return self.figures / "cases"
+
+    @property
     def report(self) -> Path:
         """The report, one HTML file."""
         return self.path / "report.html"

@@ -24,6 +24,8 @@ from medvision.config.settings import Experiment, PlateauSchedule, mode_of
 from medvision.datamodules.base import DataModule
 from medvision.describe import shown_rows
 from medvision.errors import ConfigError, MedvisionError, RunError
+from medvision.evaluation.decision import check_rule
+from medvision.evaluation.groups import check_columns
 from medvision.runs import RunFolder, read_table
 from medvision.tasks.base import Task
 from medvision.tracking import wandb_logger
@@ -40,12 +42,23 @@ def build_datamodule(experiment: Experiment) -> DataModule:
 
     Raises:
         DataError: what is wrong with the data, a line each.
+        ConfigError: three classes or more have no thresholds.
     """
     kind = find_class("data", experiment.data["name"])
     settings = typed_arguments("data", experiment.data)
     datamodule = kind(**settings, split=experiment.split, seed=experiment.seed)
     datamodule.setup()
+    _check_evaluation(experiment, datamodule)
     return datamodule
+
+
+def _check_evaluation(experiment: Experiment, datamodule: DataModule) -> None:
+    """What would otherwise be missed only after the training."""
+    evaluation = experiment.evaluation
+    check_rule(
+        evaluation.threshold, datamodule.class_names, multilabel=datamodule.multilabel, aggregate=evaluation.aggregate
+    )
+    check_columns(evaluation.subgroups or [], list(datamodule.image_table.columns))
 
 
 def build_task(experiment: Experiment, summary: dict[str, Any], *, weights: bool = True) -> Task:

@@ -37,6 +37,8 @@ FILES = [
     "history.csv",
     "predictions.csv",
     "metrics.json",
+    "curves.json",
+    "subgroups.json",
     "report.html",
     "figures/training_batch.png",
 ]
@@ -61,7 +63,7 @@ KINDS = {
         draw=draw_folder,
         data={"name": "folder", **DATA},
         model={"task": "classification", "backbone": "two_layer_cnn", "dropout": 0.2},
-        files=FILES,
+        files=[*FILES, "decision.json", "cases.json"],
         history={"train/accuracy", "val/f1", "val/auroc"},
         columns=["target", "predicted", "p_class0"],
         classes=(["class0", "class1"], []),

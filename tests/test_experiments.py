@@ -58,10 +58,11 @@ def test_an_experiment_file_says_what_it_is_for(file, monkeypatch):
     lines = text.splitlines()
     assert len(lines) <= 40
     head = [line for line in lines if line.startswith("#")]
-    assert "?" in head[0]
     assert any(line.startswith("# Data:") for line in head)
     assert f"python -m medvision.fit experiments/{file.name}" in "\n".join(head)
-    assert load_experiment([file], []).name == file.stem
+    experiment = load_experiment([file], [])
+    assert experiment.name == file.stem
+    assert experiment.question.endswith("?")
 
 
 def test_pretrained_files_stand_where_the_readme_says(monkeypatch):

@@ -20,7 +20,7 @@ def classified(tmp_path_factory) -> Path:
 
 
 def test_the_best_checkpoint_is_evaluated(classified, tmp_path):
-    finished = run(classified, tmp_path)
+    finished = run(classified, tmp_path, "--evaluation.temperature=false")
     history = pd.read_csv(finished.history)
     metrics = json.loads(finished.metrics.read_text())
     assert metrics["val"]["image"]["log_loss"]["value"] == pytest.approx(history["val/loss"].min(), abs=1e-5)

@@ -13,9 +13,10 @@ FLOORS = (
     ("datamodules", "tasks", "reports", "callbacks", "tracking", "command"),
     ("describe",),
     ("training",),
-    ("mask_scoring",),
-    ("scoring",),
-    ("fit", "evaluate", "samples", "__main__"),
+    ("mask_scoring", "case_pictures"),
+    ("inference", "scoring"),
+    ("results",),
+    ("fit", "evaluate", "report", "samples", "__main__"),
 )
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 # Neighbours on one floor that may know each other, in this direction.
@@ -28,7 +29,7 @@ SIDEWAYS = {
     ("fit", "evaluate"),
 }
 # Torch takes seconds; a command imports it after its options were read.
-LATE_IMPORTS_ALLOWED = ("fit", "evaluate", "samples")
+LATE_IMPORTS_ALLOWED = ("fit", "evaluate", "report", "samples")
 
 
 def modules() -> list[Path]:

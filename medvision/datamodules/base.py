@@ -253,12 +253,14 @@ class DataModule(LightningDataModule):
         return mark.is_file() and bool(json.loads(mark.read_text(encoding="utf-8")))
 
     def split_table(self) -> pd.DataFrame:
-        """`split.csv`: image, label, mask, patient, study, group, split, fold and the SHA-256 of the files."""
+        """`split.csv`: image, label, mask, patient, study, group, split, fold, SHA-256 of the files, metadata."""
         table = self.assignment.table
         known = [column for column in ("label", "mask", "patient", "study") if column in self.image_table]
         table = pd.concat([table[["image"]], self.image_table[known], table[["group", "split", "fold"]]], axis=1)
         table = table.assign(sha256=self.inspection.digests)
-        return table if self.mask_inspection is None else table.assign(mask_sha256=self.mask_inspection.digests)
+        if self.mask_inspection is not None:
+            table = table.assign(mask_sha256=self.mask_inspection.digests)
+        return table.join(self.image_table.drop(columns=table.columns, errors="ignore"))
 
     def dataset(self, split: str, *, augmented: bool = False) -> ImageDataset:
         """The images of a split, in the order of the table."""

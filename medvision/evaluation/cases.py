@@ -1,4 +1,4 @@
-"""Cases to be scored: the images of a prediction table, or the means of a study or a patient."""
+"""Cases to be scored: the images of a prediction table, or what those of a study or a patient say together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pandas as pd
 
 from medvision.data.table import LABEL_SEPARATOR, MOST_LISTED
 from medvision.errors import DataError
+from medvision.evaluation.operating_point import UNCHANGED, Aggregate, Decision, check_rule, decide
 from medvision.evaluation.predictions import THRESHOLD, probability_columns
 
 
@@ -37,17 +38,20 @@ class Cases:
         return int(self.groups.max()) + 1
 
 
-def cases_by_level(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> dict[str, Cases]:
+def cases_by_level(
+    frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False, decision: Decision = UNCHANGED
+) -> dict[str, Cases]:
     """The cases of one split at every level it has.
 
     Images always; studies where a column `study` says which image belongs to which; patients where each has one
-    target only, some have several images, and they are not the studies again. The probabilities of a study are the
-    means over its images. An image without a study is a study of its own.
+    target only, some have several images, and they are not the studies again. The probabilities of a study or patient
+    come from its images, by default as their mean. An image without a study is a study of its own.
 
     Args:
-        frame: a checked prediction table.
+        frame: a checked prediction table; `predicted` is the decision about each image.
         classes: their names in order.
         multilabel: several classes an image, or none.
+        decision: how images become one probability, and the thresholds of studies and patients.
 
     Raises:
         DataError: the images of a study have different targets.
@@ -59,10 +63,10 @@ def cases_by_level(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: b
         torn = _torn(images.truth, study)
         if len(torn):
             raise DataError(*_describe_torn(frame, study, torn))
-        levels["study"] = mean_cases(images, study)
+        levels["study"] = unite_cases(images, study, "study", decision)
     units = levels.get("study", images)
     if images.patients < len(units.truth) and not len(_torn(images.truth, images.groups)):
-        levels["patient"] = mean_cases(images, images.groups)
+        levels["patient"] = unite_cases(images, images.groups, "patient", decision)
     return levels
 
 
@@ -78,22 +82,54 @@ def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool
     )
 
 
-def mean_cases(images: Cases, units: np.ndarray) -> Cases:
-    """Average the probabilities of the images of each unit, and decide anew.
+def unite_cases(images: Cases, units: np.ndarray, level: str, decision: Decision = UNCHANGED) -> Cases:
+    """Aggregate the probabilities of the images of each unit, and decide anew.
 
     Args:
         images: one case an image.
         units: (n,) int64, the study or patient of each image, numbered from 0; one target a unit.
+        level: study or patient.
+        decision: aggregate and thresholds.
     """
-    counts = np.bincount(units)
-    sums = np.stack([np.bincount(units, column) for column in images.probabilities.T], axis=1)
-    probabilities = sums / counts[:, None]
+    classes, multilabel = images.classes, images.multilabel
+    probabilities = aggregate_probabilities(images.probabilities, units, decision.aggregate, multilabel=multilabel)
     _, first = np.unique(units, return_index=True)
-    if images.multilabel:
-        predicted = probabilities >= THRESHOLD
+    predicted = decide(probabilities, classes, decision, level, multilabel=multilabel)
+    return Cases(images.truth[first], predicted, probabilities, images.groups[first], classes, multilabel)
+
+
+def aggregate_probabilities(
+    probabilities: np.ndarray, units: np.ndarray, aggregate: Aggregate, *, multilabel: bool
+) -> np.ndarray:
+    """One probability a unit from those of its images.
+
+    `mean` takes each image as one opinion about the unit; `max` and `noisy_or`, 1 - prod(1 - p), say that a finding in
+    one image is enough, the latter as if images were independent (Pearl 1988, section 4.3.2).
+
+    Args:
+        probabilities: (n, K) float64 in [0, 1].
+        units: (n,) int64, numbered from 0.
+        aggregate: how; of two exclusive classes it is that of the second, and the first is the rest.
+        multilabel: each class on its own.
+
+    Returns:
+        (units, K) float64.
+
+    Raises:
+        ConfigError: other than the mean of three exclusive classes or more.
+    """
+    check_rule(THRESHOLD, list(map(str, range(probabilities.shape[1]))), multilabel=multilabel, aggregate=aggregate)
+    if aggregate == "mean":
+        counts = np.bincount(units)
+        return np.stack([np.bincount(units, column) for column in probabilities.T], axis=1) / counts[:, None]
+    order = np.argsort(units, kind="stable")
+    starts = np.flatnonzero(np.diff(units[order], prepend=-1))
+    ordered = probabilities[order] if multilabel else probabilities[order, 1:]
+    if aggregate == "max":
+        united = np.maximum.reduceat(ordered, starts)
     else:
-        predicted = np.eye(len(images.classes), dtype=bool)[probabilities.argmax(axis=1)]
-    return Cases(images.truth[first], predicted, probabilities, images.groups[first], images.classes, images.multilabel)
+        united = 1 - np.multiply.reduceat(1 - ordered, starts)
+    return united if multilabel else np.concatenate([1 - united, united], axis=1)
 
 
 def _known(values: pd.Series) -> pd.Series:

@@ -4,7 +4,18 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from medvision.evaluation.text import ENOUGH_PATIENTS, LONGEST_NAME, UNITS, WIDTH, align, cut, interval_text, value_text
+from medvision.evaluation.text import (
+    ENOUGH_PATIENTS,
+    FEW,
+    LONGEST_NAME,
+    NO_INTERVAL,
+    UNITS,
+    WIDTH,
+    align,
+    cut,
+    interval_text,
+    value_text,
+)
 
 Entry = Mapping[str, Any]
 Levels = Mapping[str, Mapping[str, Entry]]
@@ -48,6 +59,27 @@ def mask_class_names(entries: Mapping[str, Entry]) -> list[str]:
     return [name.removeprefix("dice_") for name in entries if name.startswith("dice_")]
 
 
+def few_counted(entries: Mapping[str, Entry]) -> dict[str, int]:
+    """The classes that fewer than 20 patients show, in either mask, and how many.
+
+    Args:
+        entries: the metrics of one level.
+    """
+    counts = {name: entries[f"dice_{name}"]["patients"] for name in mask_class_names(entries)}
+    return {name: count for name, count in counts.items() if 0 < count < ENOUGH_PATIENTS}
+
+
+def mask_class_count_texts(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """How many cases count for each class, with the mark `*` where they are of fewer than 20 patients.
+
+    Args:
+        entries: the metrics of one level.
+    """
+    few = few_counted(entries)
+    counts = {name: entries[f"dice_{name}"]["n"] for name in mask_class_names(entries)}
+    return {name: f"{count}{FEW if name in few else ''}" for name, count in counts.items()}
+
+
 def mask_count_text(entries: Mapping[str, Entry], level: str) -> str:
     """`94 images of 25 patients`, from the metrics of one level."""
     return _count(entries["absent_mask_classes"]["n"], entries["absent_mask_classes"]["patients"], level)
@@ -84,9 +116,9 @@ def _summary(metrics: Levels) -> str:
 
 def _ratios(entries: Mapping[str, Entry]) -> str:
     rows = [["class", "n", *(MASK_BY_CLASS[name] for name in TERMINAL_RATIOS)]]
-    for label in mask_class_names(entries):
+    for label, count in mask_class_count_texts(entries).items():
         cells = [_cell(entries[f"{name}_{label}"], " {}", digits=2) for name in TERMINAL_RATIOS]
-        rows.append([cut(label, LONGEST_NAME), str(entries[f"dice_{label}"]["n"]), *cells])
+        rows.append([cut(label, LONGEST_NAME), count, *cells])
     return align(rows)
 
 
@@ -148,19 +180,15 @@ def _interval_notes(metrics: Levels) -> list[str]:
     lines = []
     n, patients = first["absent_mask_classes"]["n"], first["absent_mask_classes"]["patients"]
     unit = "patients" if patients < n else "images"
-    few = _list_counts({name: count for name, count in shown.items() if count < ENOUGH_PATIENTS})
+    few = _list_counts(few_counted(first))
     if patients < ENOUGH_PATIENTS:
         lines.append(f"Only {patients} {unit}: interpret the intervals with care.")
-    elif few:
-        lines.append(f"Few {unit} count for a class, so interpret its intervals with care: {few}.")
+    if few:
+        lines.append(
+            f"{FEW} Fewer than {ENOUGH_PATIENTS} {unit} count for a class, so interpret its intervals with care: {few}."
+        )
     if any(entry["low"] is None for entry in scored):
-        lines.append(
-            "No interval where one patient alone counts, or fewer than half of the resamples define the metric."
-        )
-    if any(entry["low"] is not None and entry["low"] == entry["high"] for entry in scored):
-        lines.append(
-            "An interval without width: every resample gave the same value; too few cases to say how sure it is."
-        )
+        lines.append(NO_INTERVAL)
     return lines
 
 

@@ -31,7 +31,8 @@ def prediction_table(
 
     Returns:
         Columns image, patient, study, split, fold as far as they are there; target, predicted, p_<class>; metadata.
-        Probabilities keep the shortest decimals of their float32, so that a written table gives the same metrics.
+        Probabilities keep the shortest decimals of their float32, so that a written table gives the same metrics;
+        `predicted` is the most probable class, or every label from 0.5 on, until a decision is applied.
 
     Raises:
         DataError: a column of the image table has the name of a column of the prediction table.
@@ -45,20 +46,26 @@ def prediction_table(
         )
     values = np.asarray(probabilities, dtype=np.float32)
     if multilabel:
-        predicted = [_join(classes, row) for row in values >= THRESHOLD]
+        predicted = [join_names(classes, row) for row in values >= THRESHOLD]
         target = table["label"].fillna("")
     else:
         predicted = [classes[k] for k in values.argmax(axis=1)]
         target = table["label"]
     leading = [name for name in LEADING if name in table]
     metadata = [name for name in table.columns if name not in {*leading, "label"}]
-    shortest = pd.DataFrame(values.astype(str).astype(np.float64), columns=columns)
+    shortest = pd.DataFrame(shortest_decimals(values), columns=columns)
     answer = pd.DataFrame({"target": target.to_numpy(), "predicted": np.array(predicted, dtype=object)})
     rows = table.reset_index(drop=True)
     return pd.concat([rows[leading], answer, shortest, rows[metadata]], axis=1)
 
 
-def _join(classes: Sequence[str], shown: np.ndarray) -> str:
+def shortest_decimals(values: np.ndarray) -> np.ndarray:
+    """The float64 with the shortest decimals that are still the same float32, so that a CSV stays small and exact."""
+    return values.astype(np.float32).astype(str).astype(np.float64)
+
+
+def join_names(classes: Sequence[str], shown: np.ndarray) -> str:
+    """The names of the classes that are shown, (K,) bool, joined by `|` as in the columns target and predicted."""
     return LABEL_SEPARATOR.join(name for name, there in zip(classes, shown, strict=True) if there)
 
 

@@ -10,12 +10,11 @@ import pandas as pd
 
 from medvision.data.table import MOST_LISTED, Problem
 from medvision.errors import DataError
-from medvision.evaluation.bootstrap import bootstrap_metrics, percentile_interval
 from medvision.evaluation.cases import patient_numbers
+from medvision.evaluation.intervals import Entry, Method, interval_entry, resample
 from medvision.evaluation.mask_scores import DISTANCES, OVERLAPS, score_names
 from medvision.evaluation.predictions import LEADING
 
-Entry = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -186,7 +185,7 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 
 def segmentation_metrics(
-    frame: pd.DataFrame, classes: Sequence[str], *, resamples: int = 2000, seed: int = 0
+    frame: pd.DataFrame, classes: Sequence[str], *, resamples: int = 2000, seed: int = 0, interval: Method = "bca"
 ) -> dict[str, dict[str, Entry]]:
     """How good the predicted masks of one split are, and how sure that is.
 
@@ -199,12 +198,13 @@ def segmentation_metrics(
         classes: `mask_classes`, the background first.
         resamples: of the bootstrap over patients; 0 for no intervals.
         seed: of the bootstrap.
+        interval: how intervals come from the resamples.
 
     Returns:
-        {level: {metric: {value, low, high, n, patients}}}, level image, and patient where some have several images;
-        None where undefined. n and patients are those that count. Distances and areas have a `unit`, distances also
-        `infinite`: how many images, or patients with such an image, have an infinite one. `absent_mask_classes` names
-        the classes without any true pixel, with n and patients of the whole split.
+        {level: {metric: {value, low, high, method, n, patients}}}, level image, and patient where some have several
+        images; None where undefined. n and patients are those that count. Distances and areas have a `unit`, distances
+        also `infinite`: how many images, or patients with such an image, have an infinite one. `absent_mask_classes`
+        names the classes without any true pixel, with n and patients of the whole split.
 
     Raises:
         DataError: the table is not one that can be scored.
@@ -218,11 +218,14 @@ def segmentation_metrics(
             levels["patient"] = patient_cases(images)
     unit = str(frame["unit"].iloc[0])
     return {
-        level: score_cases(cases, classes[1:], unit, resamples=resamples, seed=seed) for level, cases in levels.items()
+        level: score_cases(cases, classes[1:], unit, resamples=resamples, seed=seed, interval=interval)
+        for level, cases in levels.items()
     }
 
 
-def score_cases(cases: MaskCases, names: Sequence[str], unit: str, *, resamples: int, seed: int) -> dict[str, Entry]:
+def score_cases(
+    cases: MaskCases, names: Sequence[str], unit: str, *, resamples: int, seed: int, interval: Method
+) -> dict[str, Entry]:
     """All metrics of one level.
 
     Args:
@@ -231,6 +234,7 @@ def score_cases(cases: MaskCases, names: Sequence[str], unit: str, *, resamples:
         unit: of the distances.
         resamples: of the bootstrap over patients; 0 for no intervals.
         seed: of the bootstrap.
+        interval: how intervals come from the resamples.
     """
     counted = np.isfinite(cases.values)
     sums = _sum_groups(np.where(counted, cases.values, 0), cases.groups)
@@ -245,14 +249,13 @@ def score_cases(cases: MaskCases, names: Sequence[str], unit: str, *, resamples:
         )
         return {name: _mean(means[m, which]) for name, (m, which) in chosen.items()}
 
-    drawn = bootstrap_metrics(score, np.arange(patients), resamples, seed) if resamples > 0 and patients > 1 else {}
+    resampled = resample(score, np.arange(patients), resamples=resamples, seed=seed, method=interval)
     entries: dict[str, Entry] = {}
     for name, value in score(np.ones((patients, 1))).items():
         m, which = chosen[name]
-        # One patient says nothing about others, neither one who alone has the class.
-        several = (np.count_nonzero(counts[:, which, m], axis=0) > 1).all()
+        fewest = int(np.count_nonzero(counts[:, which, m], axis=0).min(initial=patients))
         entries[name] = {
-            **_interval(float(value[0]), drawn.get(name) if several else None),
+            **interval_entry(name, float(value[0]), resampled, fewest),
             "n": int(counted[:, which, m].any(axis=1).sum()),
             "patients": int(counts[:, which, m].any(axis=1).sum()),
         }
@@ -275,13 +278,3 @@ def _choose_classes(cases: MaskCases, names: Sequence[str]) -> dict[str, tuple[i
 def _mean(rows: Floats) -> Floats:
     """(C, R) -> (R,)."""
     return rows.mean(axis=0) if len(rows) else np.full(rows.shape[1], np.nan)
-
-
-def _interval(value: float, drawn: Floats | None) -> Entry:
-    if not np.isfinite(value):
-        return {"value": None, "low": None, "high": None}
-    interval = None if drawn is None else percentile_interval(drawn)
-    low, high = interval if interval is not None else (None, None)
-    undefined = 0 if drawn is None else int((~np.isfinite(drawn)).sum())
-    entry: Entry = {"value": value, "low": low, "high": high}
-    return {**entry, "undefined_resamples": undefined} if undefined else entry

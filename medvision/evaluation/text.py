@@ -1,5 +1,6 @@
 """Metrics as text: the classification report of the terminal, and how a value and its interval are written."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +16,16 @@ SUMMARY = {
     "average_precision": "average precision",
     "kappa": "Cohen's kappa",
     "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
 }
 BY_CLASS = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "precision": "precision",
+    "npv": "NPV",
     "f1": "F1",
     "auroc": "AUROC",
     "average_precision": "average precision",
@@ -27,9 +33,15 @@ BY_CLASS = {
 UNDEFINED = "–"
 WIDTH = 100
 LONGEST_NAME = 13
-# A percentile interval of fewer groups is too narrow more often than it says.
+# Of fewer patients, or fewer with a class, an interval is too narrow more often than it says.
 ENOUGH_PATIENTS = 20
+ENOUGH_EVENTS = 10
+FEW = "*"
 TERMINAL_COLUMNS = ("sensitivity", "specificity", "precision", "f1", "auroc")
+NO_INTERVAL = (
+    "No interval where one patient alone counts, where fewer than half of the resamples define the metric, and where "
+    "all of them give the same value: too few cases to say how sure it is."
+)
 UNITS = {"image": "images", "study": "studies", "patient": "patients"}
 
 
@@ -40,9 +52,14 @@ def value_text(entry: Entry, digits: int = 3) -> str:
 
 
 def interval_text(entry: Entry, digits: int = 3) -> str:
-    """An interval as text, empty where there is none."""
+    """An interval as text, empty where there is none.
+
+    A dash between negative numbers would look like one more minus.
+    """
     if entry["low"] is None:
         return ""
+    if entry["low"] < 0:
+        return f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
     return f"{entry['low']:.{digits}f}–{entry['high']:.{digits}f}"
 
 
@@ -53,6 +70,27 @@ def class_counts(metrics: Mapping[str, Entry]) -> dict[str, int]:
         return {name: row["tp"] + row["fn"] for name, row in zip(counts["classes"], counts["value"], strict=True)}
     matrix = metrics["confusion_matrix"]
     return {name: sum(row) for name, row in zip(matrix["classes"], matrix["value"], strict=True)}
+
+
+def few_events(metrics: Mapping[str, Entry]) -> dict[str, int]:
+    """The classes that fewer than 10 patients have, and how many; without those that nobody has.
+
+    Args:
+        metrics: of one level.
+    """
+    counts = metrics["label_counts" if "label_counts" in metrics else "confusion_matrix"]
+    pairs = zip(counts["classes"], counts["class_patients"], strict=True)
+    return {name: patients for name, patients in pairs if 0 < patients < ENOUGH_EVENTS}
+
+
+def class_count_texts(metrics: Mapping[str, Entry]) -> dict[str, str]:
+    """How many cases show each class, with the mark `*` where they are of fewer than 10 patients.
+
+    Args:
+        metrics: of one level.
+    """
+    few = few_events(metrics)
+    return {name: f"{count}{FEW if name in few else ''}" for name, count in class_counts(metrics).items()}
 
 
 def count_text(metrics: Mapping[str, Entry], level: str) -> str:
@@ -75,7 +113,7 @@ def classification_report(metrics: Mapping[str, Mapping[str, Entry]]) -> str:
         parts.append(f"By class, per {level}\n{_by_class(entries)}")
         if "confusion_matrix" in entries:
             parts.append(_confusion(entries["confusion_matrix"], level))
-    said = notes(metrics)
+    said = [line for note in notes(metrics) for line in textwrap.wrap(note, WIDTH)]
     return "\n\n".join([*parts, "\n".join(said)] if said else parts)
 
 
@@ -91,9 +129,9 @@ def _summary(metrics: Mapping[str, Mapping[str, Entry]]) -> str:
 
 def _by_class(entries: Mapping[str, Entry]) -> str:
     rows = [["class", "n", *(BY_CLASS[name] for name in TERMINAL_COLUMNS)]]
-    for label, count in class_counts(entries).items():
+    for label, count in class_count_texts(entries).items():
         cells = [_cell(entries[f"{name}_{label}"], " {}", digits=2) for name in TERMINAL_COLUMNS]
-        rows.append([cut(label, LONGEST_NAME), str(count), *cells])
+        rows.append([cut(label, LONGEST_NAME), count, *cells])
     return align(rows)
 
 
@@ -128,15 +166,48 @@ def notes(metrics: Mapping[str, Mapping[str, Entry]]) -> list[str]:
         one = first["accuracy"]["patients"] == 1
         return [*lines, "No intervals: " + ("one patient says nothing about others." if one else "no resamples.")]
     n, patients = first["accuracy"]["n"], first["accuracy"]["patients"]
+    unit = "patients" if patients < n else "images"
     if patients < ENOUGH_PATIENTS:
-        lines.append(f"Only {patients} {'patients' if patients < n else 'images'}: interpret the intervals with care.")
-    if any(entry["low"] is None and entry["value"] is not None for entry in scored):
-        lines.append("No interval where fewer than half of the resamples define the metric: too few patients.")
-    if any(entry["low"] is not None and entry["low"] == entry["high"] for entry in scored):
+        lines.append(f"Only {patients} {unit}: interpret the intervals with care.")
+    few = ", ".join(f"{name} ({count})" for name, count in few_events(first).items())
+    if few:
         lines.append(
-            "An interval without width: every resample gave the same value; too few cases to say how sure it is."
+            f"{FEW} Fewer than {ENOUGH_EVENTS} {unit} have the class, so interpret what is said of it with care: {few}."
         )
+    for level, entries in metrics.items():
+        lines += _exact_notes(entries, level)
+    if any(entry["low"] is None and entry["value"] is not None for entry in scored):
+        lines.append(NO_INTERVAL)
     return lines
+
+
+def _exact_notes(entries: Mapping[str, Entry], level: str) -> list[str]:
+    """Which intervals of a level do not come from resamples."""
+    lines = []
+    found = {
+        method: [name for name, entry in entries.items() if entry.get("method") == method]
+        for method in ("wilson", "newcombe")
+    }
+    if found["wilson"] and entries["accuracy"]["n"] == entries["accuracy"]["patients"]:
+        shares = "accuracy, sensitivity, specificity, precision and NPV"
+        lines.append(f"Per {level}, each case is of another patient: Wilson's intervals of {shares}.")
+    elif found["wilson"]:
+        shares = _list_metrics(found["wilson"], entries)
+        where = "where all or none of the answers are right, of as many cases as patients"
+        lines.append(f"Per {level}, Wilson's intervals {where}: {shares}.")
+    if found["newcombe"]:
+        lines.append(f"Per {level}, Newcombe's intervals of AUROCs of 0 or 1.")
+    return lines
+
+
+def _list_metrics(names: Sequence[str], entries: Mapping[str, Entry]) -> str:
+    """`sensitivity (a, b), precision (c)`."""
+    parts = []
+    for metric, title in {"accuracy": "accuracy", **BY_CLASS}.items():
+        classes = [label for label in class_counts(entries) if f"{metric}_{label}" in names]
+        if metric in names or classes:
+            parts.append(f"{title} ({', '.join(classes)})" if classes else title)
+    return ", ".join(parts)
 
 
 def _cell(entry: Entry, form: str, digits: int = 3) -> str:

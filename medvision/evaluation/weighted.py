@@ -2,7 +2,8 @@
 
 A weight says how often a case counts. With all weights 1 these are the metrics themselves; with the number of times a
 patient was drawn they are the metrics of a bootstrap resample. One definition serves both. The definitions are those
-of scikit-learn with `sample_weight`, except that what is undefined is nan here.
+of scikit-learn with `sample_weight`, except that what is undefined is nan here; those of calibration stand in
+`calibration.py`.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
+from medvision.evaluation.calibration import (
+    brier_losses,
+    expected_calibration_error,
+    fit_intercept,
+    fit_slope,
+    stated,
+)
 from medvision.evaluation.cases import Cases
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -72,6 +80,21 @@ def _cumulate(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Recalibration:
+    """The logits of a class, and what recalibrating them gives on all cases, from where resamples are close.
+
+    Args:
+        logits: (n,) float64, of the class against all others.
+        line: intercept and slope; nan where the logits separate the class.
+        intercept: with a slope of 1.
+    """
+
+    logits: np.ndarray
+    line: tuple[float, float]
+    intercept: float
+
+
+@dataclass(frozen=True)
 class Scorer:
     """Scores cases under any weights; what does not depend on the weights is computed once.
 
@@ -100,6 +123,30 @@ class Scorer:
         if self.cases.multilabel:
             return -np.log(np.where(truth, chances, 1 - chances)).mean(axis=1)
         return -np.log(np.where(truth, chances, 1).prod(axis=1))
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """(n,) float64, what each case adds to the Brier score."""
+        return brier_losses(self.cases.probabilities, self.cases.truth, multilabel=self.cases.multilabel)
+
+    @cached_property
+    def recalibrated(self) -> dict[int, Recalibration]:
+        """Of the second of two classes, otherwise of each class."""
+        cases = self.cases
+        ones = np.ones((len(cases.truth), 1))
+        found = {}
+        for k in range(len(cases.classes)) if self._by_class else [1]:
+            chances = cases.probabilities[:, k]
+            others = 1 - chances if cases.multilabel else np.delete(cases.probabilities, k, axis=1).sum(axis=1)
+            logits = np.log(np.maximum(chances, EPSILON)) - np.log(np.maximum(others, EPSILON))
+            line = fit_slope(logits, cases.truth[:, k], ones, (0.0, 0.0))[:, 0]
+            intercept = fit_intercept(logits, cases.truth[:, k], ones)[0]
+            found[k] = Recalibration(logits, (float(line[0]), float(line[1])), float(intercept))
+        return found
+
+    @property
+    def _by_class(self) -> bool:
+        return self.cases.multilabel or len(self.cases.classes) != 2
 
     @cached_property
     def correct(self) -> np.ndarray:
@@ -137,6 +184,7 @@ class Scorer:
         if not self.cases.multilabel:
             metrics["kappa"] = cohens_kappa(hits.sum(axis=0), (true * said).sum(axis=0), total)
         metrics["log_loss"] = self.losses @ weights / total
+        metrics |= self._calibration_metrics(weights, total)
         for name, rows in classes.items():
             metrics |= {f"{name}_{label}": row for label, row in zip(self.cases.classes, rows, strict=True)}
         return metrics
@@ -151,8 +199,25 @@ class Scorer:
             "sensitivity": _ratio(hits, true),
             "specificity": _ratio(negatives - (said - hits), negatives),
             "precision": _ratio(hits, said) * occurs,
+            "npv": _ratio(negatives - (said - hits), total - said) * occurs,
             "f1": _ratio(2 * hits, true + said) * occurs,
         }
+
+    def _calibration_metrics(self, weights: np.ndarray, total: np.ndarray) -> dict[str, np.ndarray]:
+        cases = self.cases
+        judged = stated(cases.probabilities, cases.truth, multilabel=cases.multilabel)
+        errors = [expected_calibration_error(scores, truth, weights) for scores, truth in judged]
+        metrics = {"brier": self.squares @ weights / total, "ece": np.mean(errors, axis=0)}
+        for k, known in self.recalibrated.items():
+            suffix = f"_{cases.classes[k]}" if self._by_class else ""
+            truth, undefined = cases.truth[:, k], np.full(len(total), np.nan)
+            # What separates all cases separates any of them.
+            separated = np.isnan(known.line[1])
+            slope = undefined if separated else fit_slope(known.logits, truth, weights, known.line)[1]
+            alone = np.isnan(known.intercept)
+            intercept = undefined if alone else fit_intercept(known.logits, truth, weights, known.intercept)
+            metrics |= {f"calibration_slope{suffix}": slope, f"calibration_intercept{suffix}": intercept}
+        return metrics
 
     def _area_metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         shape = (len(self.cases.classes), weights.shape[1])

@@ -100,7 +100,7 @@ def history_figures(history: pd.DataFrame, best_epoch: int | None = None) -> dic
 
 def _curves(history: pd.DataFrame, columns: Sequence[str], label: str, best_epoch: int | None) -> Figure:
     with mpl.rc_context(STYLE):
-        figure, axes = _axes(4.6, 3.0)
+        figure, axes = new_axes(4.6, 3.0)
         for column, colour in zip(columns, COLOURS, strict=False):
             known = history[history[column].notna()]
             # An epoch is counted from 0 in the table and from 1 for readers.
@@ -146,27 +146,33 @@ def roc_figure(predictions: pd.DataFrame, classes: Sequence[str], *, multilabel:
     if not shown:
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _axes(4.0, 3.8)
+        figure, axes = new_axes(4.0, 3.8)
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
         for name, colour in zip(shown, COLOURS, strict=False):
             (column,) = probability_columns([name])
             alarms, hits, _ = roc_curve(truth[name], predictions[column])
             area = roc_auc_score(truth[name], predictions[column])
-            axes.plot(alarms, hits, color=colour, lw=1.6, label=_legend(f"{name}  {area:.3f}"))
+            axes.plot(alarms, hits, color=colour, lw=1.6, label=legend_label(f"{name}  {area:.3f}"))
         axes.set(xlabel="1 – specificity", ylabel="sensitivity", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         axes.legend(fontsize=8.5, frameon=False, loc="lower right", title="AUROC", title_fontsize=8.5)
     return figure
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes and a pale grid, sizes in inches; to be called within `STYLE`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.grid(alpha=0.18, lw=0.6, color=INK)
+    draw_grid(axes)
     return figure, axes
 
 
-def _legend(label: str) -> str:
-    """Matplotlib leaves a label out of the legend that begins with an underscore."""
+def draw_grid(axes: Axes) -> None:
+    """A grid that stays behind the curves."""
+    axes.grid(alpha=0.18, lw=0.6, color=INK)
+
+
+def legend_label(label: str) -> str:
+    """A label as a legend takes it: matplotlib leaves one out that begins with an underscore."""
     return f" {label}" if label.startswith("_") else label
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from medvision.evaluation.mask_text import (
     MASK_BY_CLASS,
     MASK_SUMMARY,
+    mask_class_count_texts,
     mask_count_text,
     mask_notes,
     measure_digits,
@@ -41,8 +42,8 @@ def mask_table(metrics: Mapping[str, Mapping[str, Entry]], classes: Sequence[str
     ]
     by_class = {
         level: [
-            (name, entries[f"dice_{name}"]["n"], [_cell(entries[f"{metric}_{name}"]) for metric in MASK_BY_CLASS])
-            for name in classes[1:]
+            (name, count, [_cell(entries[f"{metric}_{name}"]) for metric in MASK_BY_CLASS])
+            for name, count in mask_class_count_texts(entries).items()
         ]
         for level, entries in metrics.items()
     }
@@ -70,14 +71,7 @@ def mask_answer(entries: Mapping[str, Entry]) -> tuple[str, str]:
 def _cell(entry: Entry) -> tuple[str, list[str]]:
     digits = _digits(entry)
     infinite = f"{entry['infinite']} infinite" if entry.get("infinite") else ""
-    return value_text(entry, digits), [line for line in (_interval(entry, digits), infinite) if line]
-
-
-def _interval(entry: Entry, digits: int) -> str:
-    """A dash between negative numbers would look like one more minus."""
-    if entry["low"] is not None and entry["low"] < 0:
-        return f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
-    return interval_text(entry, digits)
+    return value_text(entry, digits), [line for line in (interval_text(entry, digits), infinite) if line]
 
 
 def _said(entry: Entry) -> str:

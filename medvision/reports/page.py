@@ -1,103 +1,59 @@
 """The report of a run: one HTML page that needs no network, made of plain tables and values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from medvision.config.settings import mode_of
+from medvision.evaluation.notable import CHOICE
 from medvision.evaluation.text import UNITS
-from medvision.reports.figures import confusion_figure, history_figures, roc_figure
-from medvision.reports.mask_figures import dice_figure, distance_figure
-from medvision.reports.mask_tables import MASKS
-from medvision.reports.page_tables import LABELS, answer_text, count_splits, metric_tables, split_facts
+from medvision.reports.checklist import AUTHOR, checklist
+from medvision.reports.cost import cost_rows
+from medvision.reports.decision_tables import (
+    calibration_table,
+    decision_sentences,
+    operating_table,
+    temperature_text,
+)
+from medvision.reports.gallery import READING
+from medvision.reports.gallery_cards import WIDTH, gallery_cards, gallery_pictures
+from medvision.reports.inputs import SPLITS, ReportInputs
+from medvision.reports.metadata_tables import metadata_rows, metadata_splits, metadata_table
+from medvision.reports.model_card import NOT_CLINICAL, model_card
+from medvision.reports.model_sentences import combination_sentence, network_name
+from medvision.reports.page_tables import MOST_ROWS, count_splits, cut_note, metric_tables, split_facts
 from medvision.reports.panels import SHEET_WIDTH as PANELS_WIDTH
-from medvision.reports.pictures import embed_animation, embed_picture
+from medvision.reports.pictures import ANIMATION_SHARE, embed_animation, embed_pictures
+from medvision.reports.privacy import hide_home
+from medvision.reports.question import question_text
+from medvision.reports.result_sentences import interval_sentence, performance_sentence
+from medvision.reports.subgroup_tables import subgroup_level
 
-# The split that answers the question comes first.
-SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
+__all__ = ["MOST_BYTES", "ReportInputs", "report_page"]
+
+MOST_BYTES = 4_900_000
+"""Of a page; many mail boxes refuse what is larger than 5 MB."""
+MOST_FIGURE_BYTES, MOST_FIGURES_BYTES = 800_000, 2_000_000
 SHEET_WIDTH = 1100
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportInputs:
-    """What a report is made of; all of it stands in a run folder.
-
-    Args:
-        folder: the name of the run folder.
-        experiment: the resolved experiment.
-        experiment_text: the same as its file has it.
-        environment: versions, device, commit, and what is known of data and model.
-        split: `split.csv`.
-        predictions: the prediction table.
-        metrics: {split: {level: {metric: entry}}}.
-        classes: names of the labels in order; empty where there are none.
-        mask_classes: names of the masks' classes, the background first; empty where there are no masks.
-        multilabel: several classes an image, or none.
-        history: a row an epoch; None where nothing was trained.
-        simulated: the images were drawn by a program.
-        citation: of the data.
-        licence: of the data.
-        url: of the data.
-        skipped: how many images were left out.
-        sheet: a contact sheet of training images; None where there is none.
-        panels: best, median and worst masks; None where there are none.
-        animation: how the masks formed during training, GIF or WebP; None where there is none.
-    """
-
-    folder: str
-    experiment: Mapping[str, Any]
-    experiment_text: str
-    environment: Mapping[str, Any]
-    split: pd.DataFrame
-    predictions: pd.DataFrame
-    metrics: Mapping[str, Any]
-    classes: list[str]
-    mask_classes: list[str] = field(default_factory=list)
-    multilabel: bool = False
-    history: pd.DataFrame | None = None
-    simulated: bool = False
-    citation: str = ""
-    licence: str = ""
-    url: str = ""
-    skipped: int = 0
-    sheet: Path | None = None
-    panels: Path | None = None
-    animation: Path | None = None
-
-    @property
-    def answering(self) -> str:
-        """The split whose metrics answer the question: test, else validation, else training."""
-        return next(name for name in SPLITS if name in self.metrics)
-
-
-def report_figures(inputs: ReportInputs) -> dict[str, Figure]:
-    """The figures of a report by name: confusion matrices, ROC curves, box plots of masks, learning curves."""
-    figures: dict[str, Figure] = {}
-    for level, entries in inputs.metrics[inputs.answering].items():
-        if "confusion_matrix" in entries:
-            matrix = entries["confusion_matrix"]
-            figures[f"confusion_matrix_{level}"] = confusion_figure(matrix["value"], matrix["classes"])
-    rows = inputs.predictions[inputs.predictions["split"] == inputs.answering]
-    drawn: dict[str, Figure | None] = {}
-    if _has(inputs, LABELS):
-        drawn["roc"] = roc_figure(rows, inputs.classes, multilabel=inputs.multilabel)
-    if _has(inputs, MASKS):
-        drawn |= {"dice": dice_figure(rows, inputs.mask_classes), "hd95": distance_figure(rows, inputs.mask_classes)}
-    figures |= {name: figure for name, figure in drawn.items() if figure is not None}
-    if inputs.history is not None and len(inputs.history):
-        curves = history_figures(inputs.history, _best_epoch(inputs))
-        figures |= {f"history_{name}": figure for name, figure in curves.items()}
-    return figures
-
-
-def _has(inputs: ReportInputs, metric: str) -> bool:
-    return any(metric in entries for entries in inputs.metrics[inputs.answering].values())
+SECTIONS = {
+    "split": "Who is in which split",
+    "training": "Learning curves",
+    "metrics": "Results",
+    "curves": "ROC and precision–recall curves",
+    "operating_point": "Operating point",
+    "calibration": "Calibration",
+    "decision_curve": "Decision curve",
+    "subgroups": "Subgroups",
+    "errors": "Errors worth looking at",
+    "cost": "Time, hardware, cost",
+    "model_card": "Model card",
+    "settings": "Settings",
+    "environment": "Environment",
+    "checklist": "Reporting checklists",
+}
+"""The sections in the order of the page; each has a template of its name."""
 
 
 def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
@@ -106,58 +62,172 @@ def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
     Args:
         inputs: what it tells.
         figures: SVG texts by the names of `report_figures`; they are put into the page as they are.
+
+    Returns:
+        HTML of less than 5 MB: pictures are made smaller until they fit, and a figure that is too large is left out.
     """
     template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     ).get_template("page.html.j2")
+    pictures = _pictures(inputs)
+    told = _context(inputs, _affordable(figures))
+    bare = template.render(**told, pictures=dict.fromkeys(pictures, ""), animation=None)
+    budget = MOST_BYTES - len(bare.encode())
+    animation = embed_animation(inputs.animations, int(ANIMATION_SHARE * budget))
+    urls = embed_pictures(pictures, budget - len(animation or ""))
+    return template.render(**told, pictures=urls, animation=animation)
+
+
+def _pictures(inputs: ReportInputs) -> dict[str, tuple[Path, int]]:
+    """The pictures by name, each with its largest width."""
+    single = {
+        "sheet": (inputs.sheet, SHEET_WIDTH),
+        "panels": (inputs.panels, PANELS_WIDTH),
+        "still": (inputs.animations[0] if inputs.animations else None, SHEET_WIDTH),
+    }
+    found = {name: (path, width) for name, (path, width) in single.items() if path is not None}
+    return {**found, **gallery_pictures(inputs.cases)}
+
+
+def _affordable(figures: Mapping[str, str]) -> dict[str, str]:
+    """The figures in their order, without those for which there is no room."""
+    kept, used = {}, 0
+    for name, svg in figures.items():
+        size = len(svg.encode())
+        if size <= MOST_FIGURE_BYTES and used + size <= MOST_FIGURES_BYTES:
+            kept[name] = svg
+            used += size
+    return kept
+
+
+def _context(inputs: ReportInputs, figures: Mapping[str, str]) -> dict[str, Any]:
+    """What the templates tell, all but the pictures."""
     group = inputs.experiment["split"]["group"]
-    simulated = ", all of them simulated" if inputs.simulated else ""
-    return template.render(
-        inputs=inputs,
-        network=_network(inputs.experiment["model"]),
-        answer=answer_text(
-            inputs.metrics[inputs.answering], f"of the {SPLITS[inputs.answering].lower()} split{simulated}"
-        ),
-        optimistic={"test": "", "val": "chose the weights", "train": "was trained on"}[inputs.answering],
-        group=group,
-        groups=UNITS.get(group, f"{group}s"),
-        who=count_splits(inputs.split, inputs.classes),
-        facts=split_facts(inputs.split),
-        splits=[
-            {"title": title, "parts": metric_tables(inputs.metrics[name], inputs.mask_classes)}
-            for name, title in SPLITS.items()
-            if name in inputs.metrics
+    told = {
+        "inputs": inputs,
+        "network": network_name(inputs.experiment["model"]),
+        "question": question_text(inputs),
+        "answer": performance_sentence(inputs),
+        "optimistic": {"test": "", "val": "chose the weights", "train": "was trained on"}[inputs.answering],
+        "not_clinical": NOT_CLINICAL,
+        "group": group,
+        "groups": UNITS.get(group, f"{group}s"),
+        "figures": {name: Markup(svg) for name, svg in figures.items()},
+        **_split_context(inputs),
+        **_result_context(inputs),
+        **_run_context(inputs),
+    }
+    return {**told, "sections": {name: title for name, title in SECTIONS.items() if _has(name, inputs, told)}}
+
+
+def _split_context(inputs: ReportInputs) -> dict[str, Any]:
+    wanted = (inputs.experiment.get("evaluation") or {}).get("subgroups")
+    table = metadata_table(inputs.split, inputs.predictions)
+    return {
+        "who": count_splits(inputs.split, inputs.classes),
+        "facts": split_facts(inputs.split),
+        "classes": inputs.classes[:MOST_ROWS],
+        "classes_note": cut_note(len(inputs.classes), "split.csv"),
+        "metadata": metadata_rows(table, wanted, inputs.classes, inputs.mask_classes),
+        "metadata_splits": metadata_splits(table),
+    }
+
+
+def _result_context(inputs: ReportInputs) -> dict[str, Any]:
+    name, decision = inputs.answering, inputs.decision
+    metrics = inputs.metrics[name]
+    title = SPLITS[name].lower()
+    operating = bool(decision and inputs.classes)
+    return {
+        "splits": [
+            {"title": SPLITS[split], "parts": metric_tables(inputs.metrics[split], inputs.mask_classes)}
+            for split in SPLITS
+            if split in inputs.metrics
         ],
-        figures={name: Markup(svg) for name, svg in figures.items()},
-        best_epoch=_best_epoch(inputs),
-        sheet=inputs.sheet and embed_picture(inputs.sheet, SHEET_WIDTH),
-        panels=inputs.panels and embed_picture(inputs.panels, PANELS_WIDTH),
-        animation=inputs.animation and embed_animation(inputs.animation),
-        still=inputs.animation and embed_picture(inputs.animation, SHEET_WIDTH),
-    )
+        "levels": list(metrics),
+        "intervals": interval_sentence(inputs),
+        "combination": combination_sentence(inputs),
+        "operating_sentences": (
+            decision_sentences(decision, inputs.classes, name, multilabel=inputs.multilabel)
+            if decision and operating
+            else []
+        ),
+        "operating": (
+            operating_table(metrics, decision, inputs.classes, title, multilabel=inputs.multilabel)
+            if decision and operating
+            else None
+        ),
+        "calibration": calibration_table(metrics, title),
+        "temperature": temperature_text(decision, name) if decision and operating else "",
+        "subgroups": {
+            level: subgroup_level(columns, level, inputs.classes)
+            for level, columns in (inputs.subgroups.get(name) or {}).items()
+            if columns
+        },
+        "cards": gallery_cards(inputs.cases),
+        "case_split": SPLITS[inputs.cases[0].get("split", name)].lower() if inputs.cases else "",
+        "case_width": WIDTH,
+        "choice": CHOICE,
+        "reading": READING,
+    }
 
 
-def _network(model: Mapping[str, Any]) -> str:
-    """What was trained, in the words of the experiment."""
-    if "architecture" in model:
-        return f"{model['architecture']} with {model['encoder']}" if "encoder" in model else str(model["architecture"])
-    return str(model.get("backbone", model["task"]))
+def _run_context(inputs: ReportInputs) -> dict[str, Any]:
+    epochs = len(inputs.history) if inputs.history is not None else None
+    items = checklist(inputs)
+    guidelines: dict[str, list[dict[str, str | None]]] = {}
+    for item in items:
+        guidelines.setdefault(str(item["guideline"]), []).append(item)
+    return {
+        "best_epoch": inputs.best_epoch,
+        "costs": cost_rows(inputs.environment, epochs),
+        "card": model_card(inputs),
+        "settings": hide_home(inputs.experiment_text),
+        "environment": environment_rows(inputs.environment),
+        "guidelines": guidelines,
+        "author": AUTHOR,
+    }
 
 
-def _best_epoch(inputs: ReportInputs) -> int | None:
-    monitor = _monitor(inputs.experiment)
-    if inputs.history is None or monitor not in inputs.history or not inputs.history[monitor].notna().any():
-        return None
-    known = inputs.history.dropna(subset=[monitor])
-    values = known[monitor].to_numpy()
-    best = values.argmin() if mode_of(monitor) == "min" else values.argmax()
-    return int(known["epoch"].iloc[best])
+def environment_rows(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Everything in `environment.json` but the data, as (what, value) pairs."""
+    told = {name.replace("_", " "): value for name, value in environment.items() if not isinstance(value, Mapping)}
+    told |= {name.replace("_", " "): value for name, value in environment.get("model", {}).items()}
+    told |= environment.get("packages", {})
+    return [(name, hide_home(_plain(value))) for name, value in told.items()]
 
 
-def _monitor(experiment: Mapping[str, Any]) -> str:
-    stopping = experiment.get("early_stopping") or {}
-    return (experiment.get("checkpoint") or {}).get("monitor") or stopping.get("monitor") or "val/loss"
+def _plain(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) and value >= 100_000 else str(value)
+
+
+def _has(section: str, inputs: ReportInputs, told: Mapping[str, Any]) -> bool:
+    """Whether there is anything to tell in a section."""
+    figures = tuple(told["figures"])
+    drawn = {
+        "training": "history_",
+        "curves": ("roc_", "pr_"),
+        "calibration": "reliability_",
+        "decision_curve": "net_benefit_",
+        "errors": ("dice", "hd95"),
+    }
+    if section in drawn and any(name.startswith(drawn[section]) for name in figures):
+        return True
+    known = {
+        "training": inputs.sheet is not None or bool(inputs.animations),
+        "curves": False,
+        "operating_point": bool(told["operating_sentences"]),
+        "calibration": told["calibration"] is not None,
+        "decision_curve": False,
+        "subgroups": bool(told["subgroups"]),
+        "errors": bool(told["cards"]) or inputs.panels is not None,
+    }
+    return known.get(section, True)

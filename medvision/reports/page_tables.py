@@ -7,13 +7,16 @@ import pandas as pd
 
 from medvision.data.splits import UNUSED
 from medvision.data.table import LABEL_SEPARATOR
-from medvision.evaluation.text import BY_CLASS, SUMMARY, class_counts, count_text, interval_text, notes, value_text
+from medvision.evaluation.text import BY_CLASS, SUMMARY, class_count_texts, count_text, interval_text, notes, value_text
+from medvision.reports.cells import entry_cell
 from medvision.reports.mask_tables import MASKS, is_mask_metric, mask_answer, mask_table
 
 Entries = Mapping[str, Mapping[str, Any]]
 
 LABELS = "accuracy"
 """The metric that a run with labels has, as one with masks has `MASKS`."""
+MOST_ROWS = 100
+"""Rows of a table; a page of a thousand classes would be too large to be read."""
 
 
 def count_splits(split: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -120,30 +123,36 @@ def _half(metrics: Entries, telling: str, *, masks: bool) -> Entries:
 
 def _label_table(metrics: Entries) -> dict[str, Any]:
     summary = [
-        (title, [_cell(entries[metric]) for entries in metrics.values()])
+        (title, [entry_cell(entries[metric]) for entries in metrics.values()])
         for metric, title in SUMMARY.items()
         if all(metric in entries for entries in metrics.values())
     ]
-    by_class = {
-        level: [
-            (label, count, [_cell(entries[f"{metric}_{label}"]) for metric in BY_CLASS])
-            for label, count in class_counts(entries).items()
+    by_class = {}
+    for level, entries in metrics.items():
+        counts = class_count_texts(entries)
+        # Runs that were evaluated before a metric was there do not have it.
+        columns = [metric for metric in BY_CLASS if f"{metric}_{next(iter(counts))}" in entries]
+        by_class[level] = [
+            (label, count, [entry_cell(entries[f"{metric}_{label}"]) for metric in columns])
+            for label, count in list(counts.items())[:MOST_ROWS]
         ]
-        for level, entries in metrics.items()
-    }
     return {
         "kind": "labels",
         "counts": [count_text(entries, level) for level, entries in metrics.items()],
         "summary": summary,
-        "columns": list(BY_CLASS.values()),
+        "columns": [BY_CLASS[metric] for metric in columns],
         "by_class": by_class,
-        "notes": notes(metrics),
+        "notes": [*notes(metrics), *cut_note(len(counts), "metrics.json")],
     }
 
 
-def _cell(entry: Mapping[str, Any]) -> tuple[str, list[str]]:
-    interval = interval_text(entry)
-    return value_text(entry), [interval] if interval else []
+def cut_note(rows: int, file: str) -> list[str]:
+    """Says that a table leaves rows out, and where they stand; empty where it does not.
+
+    >>> cut_note(512, "metrics.json")
+    ['The first 100 of 512; metrics.json has them all.']
+    """
+    return [f"The first {MOST_ROWS} of {rows}; {file} has them all."] if rows > MOST_ROWS else []
 
 
 def _said(entry: Mapping[str, Any]) -> str:

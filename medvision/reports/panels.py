@@ -53,7 +53,7 @@ class PanelCase:
         image: (H, W) or (H, W, 3) uint8.
         truth: (H, W) uint8 class numbers, with `IGNORE` where nobody scores.
         predicted: (H, W) uint8 class numbers.
-        caption: what the case is, such as `best: p7_2.png`.
+        caption: what the case is, such as `best: patient 7`.
         scores: name -> value, written behind the caption, such as `{"Dice fat": 0.97}`; nan is written as a dash.
     """
 

@@ -81,8 +81,12 @@ class Task(LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs of the network for images (B, C, S, S) uint8."""
+        return self.network(self.normalise(images))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S) uint8 as the network sees them, float32."""
         normalised = images.float().sub(self._shift).div(self._scale)
-        return self.network(normalised.contiguous(memory_format=torch.channels_last))
+        return normalised.contiguous(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a training batch."""

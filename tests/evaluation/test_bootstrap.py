@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medvision.evaluation.bootstrap import bootstrap_metrics, draw_patients, percentile_interval
+from medvision.evaluation.bootstrap import bootstrap_metrics, draw_patients, jackknife_metrics
 from medvision.evaluation.cases import image_cases
 from medvision.evaluation.weighted import Scorer
 
@@ -37,13 +37,39 @@ def test_resamples_are_those_of_literally_repeated_patients(draw, monkeypatch, b
             assert values[resample] == pytest.approx(expected[name][0], nan_ok=True), name
 
 
-def test_the_interval_is_the_middle_of_the_defined_values():
-    values = np.append(np.arange(101.0), [np.nan] * 50)
-    assert percentile_interval(values) == pytest.approx((2.5, 97.5))
-    assert percentile_interval(values, level=0.5) == pytest.approx((25, 75))
+@pytest.mark.parametrize("block", [10, 100_000])
+def test_the_jackknife_leaves_out_the_rows_of_one_patient_after_the_other(draw, monkeypatch, block):
+    monkeypatch.setattr("medvision.evaluation.bootstrap.BLOCK", block)
+    frame = draw(45, patients=12)
+    cases = image_cases(frame, CLASSES)
+    found = jackknife_metrics(Scorer(cases), cases.groups)
+    assert {len(values) for values in found.values()} == {cases.patients}
+    for patient in range(cases.patients):
+        rows = frame[cases.groups != patient]
+        expected = Scorer(image_cases(rows, CLASSES))(np.ones((len(rows), 1)))
+        for name, values in found.items():
+            assert values[patient] == pytest.approx(expected[name][0], nan_ok=True), name
 
 
-def test_no_interval_where_most_resamples_are_undefined():
-    assert percentile_interval(np.array([1.0, np.nan, np.nan])) is None
-    assert percentile_interval(np.array([np.nan, np.nan])) is None
-    assert percentile_interval(np.array([1.0, np.nan])) == (1, 1)
+def test_a_jackknife_by_hand():
+    values, groups = np.array([1.0, 2, 6, 3]), np.array([0, 0, 1, 2])
+    found = jackknife_metrics(lambda weights: {"mean": values @ weights / weights.sum(axis=0)}, groups)
+    assert found["mean"] == pytest.approx([9 / 2, 6 / 3, 9 / 3])
+
+
+def test_of_many_patients_several_are_left_out_at_once(monkeypatch):
+    monkeypatch.setattr("medvision.evaluation.bootstrap.MOST_LEFT_OUT", 3)
+    values, groups = np.arange(8.0), np.arange(8)
+    found = jackknife_metrics(lambda weights: {"sum": values @ weights, "n": weights.sum(axis=0)}, groups)
+    assert found["sum"].tolist() == [28 - 0 - 3 - 6, 28 - 1 - 4 - 7, 28 - 2 - 5]
+    assert found["n"].tolist() == [5, 5, 6]
+
+
+def test_a_patient_who_alone_has_a_class_leaves_it_undefined():
+    truth, groups = np.array([1.0, 0, 0, 0]), np.array([0, 0, 1, 2])
+
+    def score(weights):
+        true = truth @ weights
+        return {"sensitivity": np.divide(true, true, out=np.full(len(true), np.nan), where=true > 0)}
+
+    assert jackknife_metrics(score, groups)["sensitivity"].tolist() == [pytest.approx(np.nan, nan_ok=True), 1, 1]

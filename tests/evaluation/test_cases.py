@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from medvision.data.table import MOST_LISTED
-from medvision.errors import DataError
-from medvision.evaluation.cases import cases_by_level
+from medvision.errors import ConfigError, DataError
+from medvision.evaluation.cases import aggregate_probabilities, cases_by_level
+from medvision.evaluation.operating_point import Decision
 
 CLASSES = ["no", "yes"]
 
@@ -91,3 +92,46 @@ def test_labels_of_a_study_are_decided_at_one_half(draw):
     study = cases_by_level(frame, ["a", "b"], multilabel=True)["study"]
     assert study.truth.tolist() == [[True, True]]
     assert study.predicted.tolist() == [[True, False]]
+
+
+def test_max_and_noisy_or_by_hand():
+    chances = np.array([[0.8, 0.2], [0.6, 0.4], [0.5, 0.5], [0.1, 0.9]])
+    units = np.array([1, 1, 0, 1])
+    found = aggregate_probabilities(chances, units, "max", multilabel=False)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.1, 0.9]])
+    found = aggregate_probabilities(chances, units, "noisy_or", multilabel=False)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.8 * 0.6 * 0.1, 1 - 0.8 * 0.6 * 0.1]])
+    found = aggregate_probabilities(chances, units, "max", multilabel=True)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.8, 0.9]])
+    found = aggregate_probabilities(chances, units, "noisy_or", multilabel=True)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [1 - 0.2 * 0.4 * 0.9, 1 - 0.8 * 0.6 * 0.1]])
+    found = aggregate_probabilities(chances, units, "mean", multilabel=True)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.5, 0.5]])
+
+
+def test_one_certain_finding_is_enough():
+    chances = np.array([[0.0, 1.0], [1.0, 0.0]])
+    for aggregate in ("max", "noisy_or"):
+        assert aggregate_probabilities(chances, np.zeros(2, int), aggregate, multilabel=False).tolist() == [[0, 1]]
+
+
+def test_three_exclusive_classes_have_a_mean_only():
+    with pytest.raises(ConfigError, match="there are 3 exclusive classes; use mean"):
+        aggregate_probabilities(np.full((2, 3), 1 / 3), np.zeros(2, int), "max", multilabel=False)
+
+
+def test_a_study_and_a_patient_are_decided_at_their_own_thresholds():
+    frame = table(
+        patient=["1", "1", "1", "2"],
+        study=["x", "x", "y", "z"],
+        target=["yes", "yes", "yes", "no"],
+        p_yes=[0.9, 0.2, 0.3, 0.3],
+    )
+    decision = Decision(aggregate="max", rule="youden", thresholds={"study": {"yes": 0.3}, "patient": {"yes": 0.95}})
+    levels = cases_by_level(frame, CLASSES, decision=decision)
+    np.testing.assert_allclose(levels["study"].probabilities[:, 1], [0.9, 0.3, 0.3])
+    assert levels["study"].predicted[:, 1].tolist() == [True, True, True]
+    np.testing.assert_allclose(levels["patient"].probabilities[:, 1], [0.9, 0.3])
+    assert levels["patient"].predicted[:, 1].tolist() == [False, False]
+    # What was said of the images stands in the table.
+    assert levels["image"].predicted[:, 1].tolist() == [True, False, False, False]

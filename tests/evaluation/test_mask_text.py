@@ -6,6 +6,7 @@ from medvision.evaluation.mask_scores import score_mask
 from medvision.evaluation.mask_text import (
     MASK_BY_CLASS,
     MASK_SUMMARY,
+    mask_class_count_texts,
     mask_count_text,
     mask_notes,
     measure_digits,
@@ -147,16 +148,18 @@ def test_intervals_that_say_little_are_told():
     assert "Only 15 images: interpret the intervals with care." in report(draw(15).drop(columns="patient"))
     same = draw(40, 30)
     same.loc[:, "dice_fat"] = 0.5
-    assert "An interval without width" in report(same)
+    assert "all of them give the same value" in " ".join(report(same).split())
 
 
 def test_a_class_of_few_patients_is_told():
     frame = draw(40).assign(patient=[str(k) for k in range(40)])
     neither = [f"{name}_muscle" for name in MASK_SUMMARY]
     frame.loc[5:, neither], frame.loc[5:, ["area_muscle", "area_true_muscle"]] = np.nan, 0.0
-    assert "Few images count for a class, so interpret its intervals with care: muscle (5)." in mask_notes(
+    assert "* Fewer than 20 images count for a class, so interpret its intervals with care: muscle (5)." in mask_notes(
         measure(frame)
     )
+    assert mask_class_count_texts(measure(frame)["image"]) == {"fat": "40", "muscle": "5*"}
+    assert [line.split()[:2] for line in lines_of(report(frame), "muscle")[:1]] == [["muscle", "5*"]]
     frame.loc[1:, neither], frame.loc[1:, ["area_muscle", "area_true_muscle"]] = np.nan, 0.0
     notes = mask_notes(measure(frame))
     assert any(note.startswith("No interval where one patient alone counts") for note in notes)

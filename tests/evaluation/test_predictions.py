@@ -4,7 +4,12 @@ import pytest
 
 from medvision.errors import DataError
 from medvision.evaluation.metrics import classification_metrics
-from medvision.evaluation.predictions import check_predictions, prediction_table
+from medvision.evaluation.predictions import (
+    check_predictions,
+    join_names,
+    prediction_table,
+    shortest_decimals,
+)
 
 IMAGES = pd.DataFrame(
     {"image": ["1.png", "2.png"], "label": ["b", "a"], "sex": ["f", "m"], "patient": ["p", "q"], "split": "test"},
@@ -43,6 +48,17 @@ def test_a_written_table_gives_exactly_the_same_metrics(tmp_path):
     pd.testing.assert_frame_equal(again, table, check_dtype=False, check_exact=True)
     settings = {"classes": ["a", "b"], "resamples": 20}
     assert classification_metrics(again, **settings) == classification_metrics(table, **settings)
+
+
+def test_decimals_are_as_short_as_the_float32_allows():
+    values = np.array([0.1, 1 / 3, 1e-30, 1.0])
+    assert [repr(float(value)) for value in shortest_decimals(values)] == ["0.1", "0.33333334", "1e-30", "1.0"]
+    assert (shortest_decimals(values).astype(np.float32) == values.astype(np.float32)).all()
+
+
+def test_names_are_joined_in_the_order_of_the_classes():
+    assert join_names(["b", "a"], np.array([True, True])) == "b|a"
+    assert join_names(["b", "a"], np.array([False, False])) == ""
 
 
 def test_a_drawn_table_passes(draw):

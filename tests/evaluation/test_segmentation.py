@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from medvision.errors import DataError
+from medvision.evaluation.intervals import bca_interval, percentile_interval
 from medvision.evaluation.mask_scores import score_names
 from medvision.evaluation.predictions import prediction_table
 from medvision.evaluation.segmentation import check_segmentation, segmentation_metrics, segmentation_table
@@ -250,26 +251,43 @@ def test_patients_are_a_level_where_some_have_several_images(patients, levels):
 # The intervals
 
 
-def test_intervals_are_those_of_patients_drawn_one_by_one():
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_are_those_of_patients_drawn_and_left_out_one_by_one(method):
     frame = random_frame(30, 9)
-    levels = segmentation_metrics(frame, THREE, resamples=80, seed=3)
+    levels = segmentation_metrics(frame, THREE, resamples=80, seed=3, interval=method)
     numbers = pd.factorize(frame["patient"], sort=True)[0]
-    random = np.random.default_rng(3)
+    random, patients = np.random.default_rng(3), range(numbers.max() + 1)
     columns = [f"{metric}_{name}" for metric in ("dice", "hd95") for name in THREE[1:]]
     scores = frame[columns].replace(INF, NAN)
     of_patient = scores.groupby(numbers).mean()
-    drawn = {"image": [], "patient": []}
-    for _ in range(80):
-        patients = random.integers(numbers.max() + 1, size=numbers.max() + 1)
-        drawn["image"].append(pd.concat([scores[numbers == patient] for patient in patients]).mean())
-        drawn["patient"].append(of_patient.loc[patients].mean())
+    picks = [random.integers(len(patients), size=len(patients)) for _ in range(80)]
+    picks += [np.delete(patients, k) for k in patients]
+    found = {
+        "image": [pd.concat([scores[numbers == patient] for patient in pick]).mean() for pick in picks],
+        "patient": [of_patient.loc[pick].mean() for pick in picks],
+    }
+    counting = of_patient.notna().sum()
+    counting["dice"] = counting[["dice_fat", "dice_muscle"]].min()
     for level, entries in levels.items():
-        resampled = pd.DataFrame(drawn[level])
-        resampled["dice"] = resampled[["dice_fat", "dice_muscle"]].mean(axis=1, skipna=False)
+        values = pd.DataFrame(found[level])
+        values["dice"] = values[["dice_fat", "dice_muscle"]].mean(axis=1, skipna=False)
         for name in (*columns, "dice"):
-            expected = np.quantile(resampled[name].dropna(), [0.025, 0.975])
-            assert [entries[name]["low"], entries[name]["high"]] == pytest.approx(list(expected)), (level, name)
-            assert entries[name]["low"] <= entries[name]["value"] <= entries[name]["high"]
+            drawn, left_out, entry = values[name].to_numpy()[:80], values[name].to_numpy()[80:], entries[name]
+            if method == "bca":
+                expected = bca_interval(drawn, entry["value"], left_out, patients=counting[name])
+            else:
+                expected = percentile_interval(drawn, patients=counting[name])
+            assert (entry["low"], entry["high"]) == pytest.approx(expected), (level, name)
+            assert entry["low"] <= entry["value"] <= entry["high"]
+            assert entry["method"] == method
+
+
+def test_a_class_of_one_patient_has_no_interval():
+    rows = [[image(1), image(0.5)], [image(0.5), EMPTY], [image(0.7), EMPTY]]
+    found = segmentation_metrics(frame_of(rows, "abc", classes=THREE), THREE, resamples=50)["image"]
+    for name in ("dice", "dice_muscle"):
+        assert (found[name]["value"] is None, found[name]["low"]) == (False, None), name
+    assert found["dice_fat"]["low"] is not None
 
 
 def test_more_images_of_the_same_patients_do_not_narrow_an_interval():

@@ -1,7 +1,9 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from medvision.evaluation.metrics import classification_metrics
-from medvision.evaluation.text import classification_report, count_text
+from medvision.evaluation.text import class_count_texts, classification_report, count_text, few_events, interval_text
 
 NAMES = ["Suprapatellar quadriceps", "Medial", "Lateral", "Femoral"]
 
@@ -15,9 +17,17 @@ def test_a_report_holds_values_counts_and_the_matrix(draw):
     text = report(frame, ["no", "yes"])
     accuracy = (frame["target"] == frame["predicted"]).mean()
     assert "60 images of 15 patients" in text
-    assert f"accuracy           {accuracy:.3f} [" in text
+    assert f"accuracy                 {accuracy:.3f} [" in text
     assert "Confusion matrix, per image (rows: true, columns: predicted)" in text
-    for line in ("AUROC", "Cohen's kappa", "sensitivity", "By class, per image"):
+    for line in (
+        "AUROC",
+        "Cohen's kappa",
+        "Brier score",
+        "calibration error (ECE)",
+        "calibration slope",
+        "sensitivity",
+        "By class, per image",
+    ):
         assert line in text
 
 
@@ -37,7 +47,7 @@ def test_what_is_absent_or_uncertain_is_said(draw):
     assert "No intervals: one patient says nothing about others." in report(frame.assign(patient="1"), NAMES)
     assert "No intervals: no resamples." in report(frame, NAMES, resamples=0)
     perfect = frame.assign(predicted=frame["target"])
-    assert "An interval without width" in report(perfect, NAMES)
+    assert "all of them give the same value" in " ".join(report(perfect, NAMES).split())
 
 
 def test_too_few_patients_for_an_interval_are_said(draw):
@@ -53,6 +63,60 @@ def test_intervals_from_few_patients_come_with_a_warning(draw):
     assert "with care" not in report(few, ["a", "b"], resamples=0)
     alone = draw(19, ["a", "b"]).drop(columns="patient")
     assert "Only 19 images: interpret the intervals with care." in report(alone, ["a", "b"])
+
+
+def rare(images=200, patients=40, sick=7):
+    """Of the patients a few are sick; every image has one answer."""
+    number = np.arange(images) % patients
+    p = np.where(number < sick, 0.6, 0.2) + np.arange(images) / 1000
+    target = np.where(number < sick, "sick", "well")
+    frame = pd.DataFrame({"image": [f"{k}.png" for k in range(images)], "target": target, "predicted": target})
+    return frame.assign(patient=number.astype(str), p_well=1 - p, p_sick=p)
+
+
+def test_a_class_of_few_patients_is_marked_and_told():
+    metrics = classification_metrics(rare(), ["well", "sick"], resamples=30)
+    assert few_events(metrics["image"]) == {"sick": 7}
+    assert class_count_texts(metrics["image"]) == {"well": "165", "sick": "35*"}
+    text = classification_report(metrics)
+    assert "* Fewer than 10 patients have the class, so interpret what is said of it with care: sick (7)." in text
+    assert "\nsick   35*  " in text
+    assert "\nsick   7*  " in text
+    enough = classification_metrics(rare(sick=10), ["well", "sick"], resamples=30)
+    assert few_events(enough["image"]) == {}
+    assert "*" not in classification_report(enough)
+    labels = classification_metrics(rare(), ["well", "sick"], multilabel=True, resamples=0)
+    assert few_events(labels["image"]) == {"sick": 7}
+
+
+def test_a_class_of_nobody_is_absent_not_few():
+    metrics = classification_metrics(rare(sick=0), ["well", "sick"], resamples=0)
+    assert few_events(metrics["image"]) == {}
+
+
+def test_intervals_by_formula_are_told(draw):
+    frame = rare(80)
+    frame.loc[0, "predicted"] = "well"
+    notes = classification_report(classification_metrics(frame, ["well", "sick"], resamples=30))
+    # The one mistake is an image of a sick patient, whose other image is right.
+    said = (
+        "Per image, Wilson's intervals where all or none of the answers are right, of as many cases as patients: "
+        "sensitivity (well), specificity (sick), precision (sick), NPV (well)."
+    )
+    assert said in notes.replace("\n", " ")
+    assert "Per patient, each case is of another patient: Wilson's intervals of accuracy" in notes
+    assert "Per image, Newcombe's intervals of AUROCs of 0 or 1." in notes
+    blurred = classification_report(classification_metrics(draw(), ["a", "b", "c"], resamples=30))
+    assert "Wilson" not in blurred
+    assert "Newcombe" not in blurred
+    assert "Wilson" not in classification_report(classification_metrics(frame, ["well", "sick"], resamples=0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(None, None, ""), (0.1, 0.25, "0.100–0.250"), (-0.3, -0.1, "-0.300 to -0.100")]
+)
+def test_intervals_are_text(low, high, text):
+    assert interval_text({"low": low, "high": high}) == text
 
 
 def test_labels_have_a_report_without_a_matrix(draw):

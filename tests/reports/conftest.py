@@ -10,6 +10,7 @@ from medvision.reports.animation import write_animation
 from medvision.reports.contact_sheet import contact_sheet
 from medvision.reports.panels import PanelCase, choose_cases, name_scores, panel_sheet
 from medvision.runs import RunFolder
+from tests.reports.evaluated import complete
 from tests.reports.tissue import CLASSES, bend_mask, draw_mask_table, draw_tissue
 
 EXPERIMENT = """\
@@ -49,9 +50,7 @@ def draw_predictions(classes, images, study):
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     names = np.array(classes, dtype=object)
     table["target"], table["predicted"] = names[truth], names[chances.argmax(axis=1)]
-    for k, name in enumerate(classes):
-        table[f"p_{name}"] = chances[:, k]
-    return table
+    return pd.concat([table, pd.DataFrame(chances, columns=[f"p_{name}" for name in classes])], axis=1)
 
 
 def draw_history(epochs=14):
@@ -73,7 +72,7 @@ def draw_run(tmp_path):
 
     def run_folder(classes=("SQR", "Medial", "Lateral", "Femoral"), *, images=400, study=False, simulated=True):
         run = RunFolder(tmp_path / "20260101-120000-ab12")
-        run.figures.mkdir(parents=True)
+        run.figures.mkdir(parents=True, exist_ok=True)
         table = draw_predictions(classes, images, study)
         kept = table[table["split"] != "train"]
         kept.to_csv(run.predictions, index=False)
@@ -105,6 +104,12 @@ def draw_run(tmp_path):
     return run_folder
 
 
+@pytest.fixture
+def binary(draw_run):
+    """A complete run of two classes and studies, with a chosen threshold and a temperature."""
+    return complete(draw_run(("no", "yes"), study=True), rule="youden")
+
+
 def draw_mask_history(epochs=14):
     epoch = np.arange(epochs)
     history = pd.DataFrame({"epoch": epoch, "lr": 1e-3, "seconds": 3.2})
@@ -134,7 +139,7 @@ def draw_mask_run(tmp_path):
 
     def run_folder(*, simulated=True, labels=False, side=24, epochs=4, unit="mm"):
         run = RunFolder(tmp_path / "20260101-130000-cd34")
-        run.figures.mkdir(parents=True)
+        run.figures.mkdir(parents=True, exist_ok=True)
         table = draw_mask_table(unit=unit)
         label = "sick" if labels else ""
         split = table[["image", "patient", "split"]].assign(label=label, group=table["patient"], fold=0)

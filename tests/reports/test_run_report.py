@@ -6,6 +6,7 @@ import pytest
 
 from medvision.errors import RunError
 from medvision.reports.run_report import read_report_inputs, write_report
+from tests.reports.evaluated import complete
 
 
 def page_of(run):
@@ -14,13 +15,14 @@ def page_of(run):
 
 
 def test_a_report_is_one_file_that_tells_everything(draw_run):
-    run = draw_run()
+    run = draw_run(("SQR", "Medial", "Lateral"))
     page = page_of(run)
     test = json.loads(run.metrics.read_text())["test"]["image"]
     for text in (
         "SIMULATED",
-        "Research use only. Not for clinical use.",
+        "Research use only. Not for clinical use: ",
         " of the test split, all of them simulated: AUROC",
+        "Which of SQR, Medial and Lateral does an image show?",
         f"AUROC {test['auroc']['value']:.3f} (95 % interval {test['auroc']['low']:.3f} to {test['auroc']['high']:.3f})",
         "of 100 patients, 0 are in more than one split",
         "No file has an identical copy in another split",
@@ -33,7 +35,7 @@ def test_a_report_is_one_file_that_tells_everything(draw_run):
     ):
         assert text in page, text
     assert not re.search(r'(src|href)="http', page)
-    assert page.count("<svg ") == 6
+    assert page.count("<svg ") == 5
     names = {file.name for file in run.figures.iterdir()}
     assert names == {
         "confusion_matrix_image.svg",
@@ -41,10 +43,9 @@ def test_a_report_is_one_file_that_tells_everything(draw_run):
         "history_learning_rate.svg",
         "history_loss.svg",
         "history_metrics.svg",
-        "roc.svg",
         "training_batch.png",
     }
-    assert len(page) < 400_000
+    assert len(page) < 450_000
 
 
 def test_the_evaluated_epoch_is_the_best_of_the_monitored_metric(draw_run):
@@ -174,9 +175,9 @@ def test_a_segmentation_has_its_own_half(draw_mask_run):
 def test_labels_and_masks_together_have_both_halves(draw_mask_run):
     page = page_of(draw_mask_run(labels=True, unit="px", simulated=False))
     assert "SIMULATED: the images" not in page
-    assert page.count("Labels by class, per image") == page.count("Masks by class, per image") == 2
+    assert page.count("<caption>Labels by class, per image") == page.count("<caption>Masks by class, per image") == 2
     assert re.search(r'class="answer">On 48 images of 12 patients of the test split: AUROC .*; Dice .* px \(95', page)
-    for text in ("Confusion matrix, per image", "ROC curves", "Dice over images", '<th scope="row">sick</th>'):
+    for text in ("Confusion matrix, per image", "Dice over images", '<th scope="row">sick</th>'):
         assert text in page, text
     named = re.findall(r'aria-label="([^"]*)"', page)
     assert len(named) == len(set(named))
@@ -203,4 +204,24 @@ def test_a_run_from_before_there_were_masks_is_still_read(draw_run):
     run = draw_run()
     assert "mask_classes" not in json.loads(run.environment.read_text())["data"]
     inputs = read_report_inputs(run)
-    assert (inputs.mask_classes, inputs.panels, inputs.animation) == ([], None, None)
+    assert (inputs.mask_classes, inputs.panels, list(inputs.animations)) == ([], None, [])
+    assert (inputs.decision, inputs.curves, inputs.subgroups, list(inputs.cases)) == (None, {}, {}, [])
+
+
+def test_the_files_of_an_evaluation_are_read(draw_run):
+    run = complete(draw_run(("no", "yes")), rule="f1")
+    inputs = read_report_inputs(run)
+    assert inputs.decision["rule"] == "f1"
+    assert set(inputs.curves["test"]) == set(inputs.subgroups["test"]) == {"image", "patient"}
+    assert all(case["picture"].is_file() and case["map"].is_file() for case in inputs.cases)
+    inputs.cases[0]["map"].unlink()
+    assert read_report_inputs(run).cases[0]["map"] is None
+
+
+def test_patients_with_a_class_are_counted_where_an_older_run_has_not(draw_run):
+    run = draw_run()
+    metrics = json.loads(run.metrics.read_text())
+    counted = [entries["confusion_matrix"].pop("class_patients") for entries in metrics["test"].values()]
+    run.metrics.write_text(json.dumps(metrics))
+    found = read_report_inputs(run).metrics["test"]
+    assert [entries["confusion_matrix"]["class_patients"] for entries in found.values()] == counted

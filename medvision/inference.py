@@ -1,0 +1,104 @@
+"""The best checkpoint of a run says what it thinks of every image of a split."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import Trainer
+
+from medvision.callbacks import PredictionCollector
+from medvision.config.settings import Experiment
+from medvision.datamodules.base import DataModule
+from medvision.datamodules.masked import MaskedDataModule
+from medvision.errors import RunError
+from medvision.evaluation.mask_scores import score_names
+from medvision.evaluation.predictions import prediction_table
+from medvision.evaluation.segmentation import segmentation_table
+from medvision.mask_scoring import MaskScorer, mask_names
+from medvision.runs import RunFolder
+from medvision.tasks.base import Task
+from medvision.training import build_task, build_trainer
+
+SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
+
+
+def load_best(experiment: Experiment, run: RunFolder, datamodule: DataModule) -> Task:
+    """The task with the weights of the best checkpoint.
+
+    Args:
+        experiment: the resolved experiment.
+        run: the run folder.
+        datamodule: set up.
+
+    Raises:
+        RunError: there is no best checkpoint.
+    """
+    if not run.best.is_file():
+        raise RunError(f"{run.best}: no checkpoint; the run was stopped before its first epoch was validated")
+    task = build_task(experiment, datamodule.summary(), weights=False)
+    task.load_state_dict(torch.load(run.best, weights_only=True, map_location="cpu")["state_dict"])
+    return task
+
+
+def predict(
+    experiment: Experiment,
+    run: RunFolder,
+    task: Task,
+    datamodule: DataModule,
+    splits: list[str],
+    trainer: Trainer | None = None,
+) -> tuple[pd.DataFrame, float] | None:
+    """The prediction table of some splits, with the probabilities as the network gives them.
+
+    Args:
+        experiment: the resolved experiment.
+        run: the run folder; predicted masks are saved there.
+        task: with the weights to be used.
+        datamodule: set up.
+        splits: which splits.
+        trainer: the Trainer that has trained, so that its devices are used again; None for a new one.
+
+    Returns:
+        Rows of the splits in the order of the image table, and how many seconds an image took, reading and saving
+        included; None on every device but the first.
+    """
+    if trainer is None:
+        # One device is enough to predict, and gives the numbers that several would.
+        alone = {key: value for key, value in experiment.trainer.items() if key not in SEVERAL_DEVICES}
+        trainer = build_trainer(experiment.model_copy(update={"trainer": alone}), [], [], 1)
+    collector = next(callback for callback in trainer.callbacks if isinstance(callback, PredictionCollector))
+    if isinstance(datamodule, MaskedDataModule) and datamodule.mask_classes:
+        collector.reduce = MaskScorer(datamodule, run)
+    tables = []
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for split in splits:
+            datamodule.predicted_split = split
+            collector.path = Path(folder) / f"{split}.npz"
+            trainer.predict(task, datamodule=datamodule, return_predictions=False)
+            if trainer.is_global_zero:
+                with np.load(collector.path) as arrays:
+                    tables.append(_rows(datamodule, split, dict(arrays)))
+    if not tables:
+        return None
+    table = pd.concat(tables, ignore_index=True)
+    return table, (time.perf_counter() - start) / len(table)
+
+
+def _rows(datamodule: DataModule, split: str, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The prediction table of a split, of labels, of masks, or of both."""
+    index = arrays["index"]
+    table = datamodule.image_table.iloc[index].reset_index(drop=True)
+    fold = datamodule.assignment.table["fold"].to_numpy()[index]
+    table = table.assign(split=split, fold=fold)
+    if "probabilities" in arrays:
+        classes, multilabel = datamodule.class_names, datamodule.multilabel
+        table = prediction_table(table, arrays["probabilities"], classes, multilabel=multilabel)
+    if "scores" not in arrays or not isinstance(datamodule, MaskedDataModule):
+        return table
+    scores = pd.DataFrame(arrays["scores"], columns=score_names(datamodule.mask_classes))
+    names = mask_names(list(datamodule.image_table["image"]))
+    return segmentation_table(table, scores, [names[row] for row in index], datamodule.unit)

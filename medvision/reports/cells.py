@@ -1,0 +1,66 @@
+"""Tables of a report as plain values: a cell is a value and the small lines below it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medvision.evaluation.mask_text import measure_digits
+from medvision.evaluation.text import interval_text, value_text
+
+Entry = Mapping[str, Any]
+Cell = tuple[str, list[str]]
+
+DIGITS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of a page.
+
+    Args:
+        caption: what it tells; no other table of the page has the same.
+        heads: of the columns, that of the rows' names first.
+        rows: (name, cells) each.
+        notes: sentences below it.
+        words: the cells hold sentences, not numbers.
+    """
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    notes: Sequence[str] = ()
+    words: bool = False
+
+
+def entry_cell(entry: Entry, digits: int = DIGITS) -> Cell:
+    """An entry of `metrics.json`: its value, and below it the interval and how many distances are infinite.
+
+    >>> entry_cell({"value": 0.91234, "low": 0.85, "high": 0.95})
+    ('0.912', ['0.850–0.950'])
+    >>> entry_cell({"value": 12.34, "low": None, "high": None, "unit": "mm", "infinite": 2})
+    ('12.3', ['2 infinite'])
+    """
+    digits = measure_digits(entry) if "unit" in entry else digits
+    infinite = f"{entry['infinite']} infinite" if entry.get("infinite") else ""
+    return value_text(entry, digits), [line for line in (interval_text(entry, digits), infinite) if line]
+
+
+def gap_cell(entry: Entry) -> Cell:
+    """A difference: its sign always shown.
+
+    >>> gap_cell({"value": 0.05, "low": -0.01, "high": 0.11})
+    ('+0.050', ['-0.010 to +0.110'])
+    """
+    if entry["value"] is None:
+        return value_text(entry), []
+    interval = [] if entry["low"] is None else [f"{entry['low']:+.{DIGITS}f} to {entry['high']:+.{DIGITS}f}"]
+    return f"{entry['value']:+.{DIGITS}f}", interval
+
+
+def count_cell(count: int | None, below: str = "") -> Cell:
+    """A count, with its thousands apart; a dash where it is not known.
+
+    >>> count_cell(12345, "12 patients")
+    ('12,345', ['12 patients'])
+    """
+    return "–" if count is None else f"{count:,}", [below] if below else []

@@ -1,0 +1,166 @@
+"""What a run knows of its model, in sentences: network, input, output, training. None where it does not know."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from medvision import DISTRIBUTION
+from medvision.config.settings import mode_of
+from medvision.reports.data_sentences import MOST_CLASSES, counted, listed
+
+if TYPE_CHECKING:
+    from medvision.reports.inputs import ReportInputs
+
+_RESIZED = {
+    "letterbox": "scaled to {0} × {0} pixels with the aspect ratio kept and black edges",
+    "stretch": "stretched to {0} × {0} pixels",
+    "crop": "cut to the central square and scaled to {0} × {0} pixels",
+    "none": "kept at their size and seen in windows of {0} × {0} pixels",
+}
+
+
+def network_name(model: Mapping[str, Any]) -> str:
+    """What is trained, in the words of the `model` section of an experiment."""
+    if "architecture" in model:
+        return f"{model['architecture']} with {model['encoder']}" if "encoder" in model else str(model["architecture"])
+    return str(model.get("backbone", model["task"]))
+
+
+def network_sentence(inputs: "ReportInputs") -> str:
+    """Kind of network and its size."""
+    model, size = inputs.experiment["model"], inputs.environment.get("model", {}).get("parameters")
+    parameters = f" with {size:,} parameters" if size else ""
+    return f"Deep learning: the neural network {network_name(model)}{parameters}, for {model['task']}."
+
+
+def input_sentence(inputs: "ReportInputs") -> str | None:
+    """What happens to an image before the network sees it."""
+    data = {**inputs.experiment["data"], **inputs.environment.get("data", {})}
+    size, resize = data.get("image_size"), data.get("resize")
+    if size is None or resize not in _RESIZED:
+        return None
+    colour = {1: " as grey images", 3: " as colour images"}.get(data.get("channels", 0), "")
+    return f"Images are read{colour}, {_RESIZED[resize].format(size)} and normalised, all in the same way."
+
+
+def output_sentence(inputs: "ReportInputs") -> str:
+    """What the network says of an image."""
+    parts = []
+    if inputs.classes:
+        kind = "several may be there" if inputs.multilabel else "exactly one is there"
+        parts.append(f"for every image the probabilities of {_class_names(inputs.classes)}, of which {kind}")
+    if inputs.mask_classes:
+        parts.append(f"for every pixel one of {_class_names(inputs.mask_classes)}")
+    return f"The output is {'; '.join(parts)}."
+
+
+def _class_names(classes: Sequence[str]) -> str:
+    return listed(classes) if len(classes) <= MOST_CLASSES else f"{len(classes)} classes"
+
+
+def start_sentence(inputs: "ReportInputs") -> str | None:
+    """The weights before training."""
+    pretrained = inputs.experiment["model"].get("pretrained")
+    part = " of the encoder" if "encoder" in inputs.experiment["model"] else ""
+    if pretrained is None:
+        return None
+    if pretrained is False:
+        return f"Random weights, seed {inputs.experiment.get('seed')}."
+    if pretrained is True:
+        return f"Published weights{part} for {network_name(inputs.experiment['model'])}; the output layer is new."
+    # The name alone: a path tells of the machine.
+    name = str(pretrained).replace("\\", "/").rpartition("/")[2]
+    return f"Weights{part} from the file {name}; the output layer is new."
+
+
+def training_sentence(inputs: "ReportInputs") -> str:
+    """How the network was trained: optimizer, loss, augmentation, length."""
+    experiment, model = inputs.experiment, inputs.experiment["model"]
+    told = []
+    optimizer = experiment.get("optimizer")
+    if optimizer:
+        told.append(
+            f"{optimizer['name']}, learning rate {optimizer['lr']:g}, weight decay {optimizer['weight_decay']:g}"
+        )
+    if experiment.get("schedule"):
+        told.append(f"schedule {experiment['schedule']['name']}")
+    told += [
+        f"{title} {model[key]}" for key, title in (("loss", "loss"), ("class_weights", "class weights")) if key in model
+    ]
+    data = experiment["data"]
+    told += [
+        f"{title} {data[key]}"
+        for key, title in (("batch_size", "batches of"), ("augmentation", "augmentation"))
+        if key in data
+    ]
+    if inputs.history is not None and len(inputs.history):
+        told.append(counted(len(inputs.history), "epoch"))
+    stopping = experiment.get("early_stopping")
+    if stopping:
+        patience = counted(stopping["patience"], "epoch")
+        told.append(f"early stopping after {patience} without a better {stopping['monitor']}")
+    seconds = inputs.environment.get("training_seconds")
+    if seconds is not None and inputs.environment.get("device"):
+        told.append(f"{seconds:,.0f} s on {inputs.environment['device']}")
+    return f"In this run one model was trained{': ' if told else ''}{'; '.join(told)}."
+
+
+def selection_sentence(inputs: "ReportInputs") -> str:
+    """Which epoch's weights are evaluated."""
+    stopping = inputs.experiment.get("early_stopping") or {}
+    monitor = (inputs.experiment.get("checkpoint") or {}).get("monitor") or stopping.get("monitor") or "val/loss"
+    best = "lowest" if mode_of(monitor) == "min" else "highest"
+    epochs = len(inputs.history) if inputs.history is not None else 0
+    return f"The weights of the epoch with the {best} {monitor}{f', of {epochs}' if epochs else ''}."
+
+
+def combination_sentence(inputs: "ReportInputs") -> str:
+    """Whether models or predictions were combined."""
+    evaluation = inputs.experiment.get("evaluation") or {}
+    told = ["One network, no ensemble."]
+    if inputs.experiment.get("ema"):
+        told.append(f"Its weights are a moving average over training (decay {inputs.experiment['ema']['decay']}).")
+    if evaluation.get("flips"):
+        told.append("Each prediction is the mean of the image and of its mirror image.")
+    if inputs.experiment["data"].get("resize") == "none":
+        told.append("The predictions of overlapping windows of an image are averaged.")
+    levels = [level for level in inputs.metrics[inputs.answering] if level != "image"]
+    if inputs.classes and levels:
+        how = {"max": "highest", "noisy_or": "noisy-or"}.get((inputs.decision or {}).get("aggregate", ""), "mean")
+        told.append(f"The probability of a {' or a '.join(levels)} is the {how} of those of its images.")
+    return " ".join(told)
+
+
+def imbalance_sentence(inputs: "ReportInputs") -> str | None:
+    """What was done about rare classes."""
+    weights = inputs.experiment["model"].get("class_weights")
+    if weights is None:
+        return None
+    counts = inputs.environment.get("data", {}).get("train_counts") or []
+    named = zip(inputs.classes, counts, strict=True) if len(counts) == len(inputs.classes) <= MOST_CLASSES else ()
+    told = ", ".join(f"{name} {count:,}" for name, count in named)
+    found = f" (training images: {told})" if told else ""
+    if weights == "none":
+        return f"Nothing was done about rare classes{found}."
+    how = "weights from the training counts" if weights == "balanced" else f"the weights {weights}"
+    return f"Classes have {how} in the loss{found}."
+
+
+def software_sentence(inputs: "ReportInputs") -> str | None:
+    """Packages and their versions."""
+    packages = inputs.environment.get("packages", {})
+    if not packages:
+        return None
+    python = [f"Python {inputs.environment['python']}"] if inputs.environment.get("python") else []
+    return f"{', '.join([*python, *(f'{name} {version}' for name, version in packages.items())])}."
+
+
+def code_sentence(inputs: "ReportInputs") -> str | None:
+    """The program of the analysis."""
+    version = inputs.environment.get("packages", {}).get(DISTRIBUTION)
+    if version is None:
+        return None
+    commit = inputs.environment.get("git_commit")
+    changed = ", with changes that are not in it" if inputs.environment.get("git_changes") else ""
+    return f"{DISTRIBUTION} {version} (MIT licence)" + (
+        f", in a folder at git commit {commit[:12]}{changed}." if commit else "."
+    )

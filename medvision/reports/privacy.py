@@ -1,0 +1,26 @@
+"""What a page that others will read must not tell of the person who made it."""
+
+import re
+from pathlib import Path
+
+_USER = r"[^/\\\s'\"]+"
+# Also of another machine: a report may be drawn again elsewhere.
+_HOMES = re.compile(rf"(?<![\w.~-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+){_USER}")
+
+
+def hide_home(text: str, home: Path | None = None) -> str:
+    """The text with every home folder written as `~`.
+
+    Args:
+        text: of any kind, such as an experiment file.
+        home: the user's own home folder; None asks the system.
+
+    >>> hide_home("root: /home/ann/images", Path("/root"))
+    'root: ~/images'
+    >>> hide_home("root: /root/images, not /rooted", Path("/root"))
+    'root: ~/images, not /rooted'
+    """
+    own = str(Path.home() if home is None else home).rstrip("/\\")
+    if own:
+        text = re.sub(rf"(?<![\w.~-]){re.escape(own)}(?![\w.-])", "~", text)
+    return _HOMES.sub("~", text)
