@@ -12,10 +12,8 @@ from medvision.evaluation.cases import Cases, cases_by_level, patient_numbers
 from medvision.evaluation.decision import Decision
 from medvision.evaluation.headline import LabelSide, MaskSide, Side, label_headline, pick_cases, pick_masks
 from medvision.evaluation.intervals import Entry, Method
-from medvision.evaluation.mask_text import MASK_SUMMARY
 from medvision.evaluation.metrics import score_cases
 from medvision.evaluation.predictions import check_predictions
-from medvision.evaluation.text import SUMMARY
 
 Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -69,7 +67,7 @@ class Level:
         return MaskSide(pick_masks(self.masks.cases, self.masks.shown, rows))
 
     def metrics(self, rows: Bools, *, resamples: int, seed: int, interval: Method) -> dict[str, Entry]:
-        """The metrics of some cases, without those of single classes.
+        """The metrics of some cases.
 
         Args:
             rows: (m,) bool.
@@ -81,12 +79,12 @@ class Level:
         if self.labels is not None:
             cases = pick_cases(self.labels, rows)
             scored = score_cases(cases, resamples=resamples, seed=seed, interval=interval)
-            entries |= {name: scored[name] for name in SUMMARY if name in scored}
+            entries |= {name: entry for name, entry in scored.items() if "low" in entry}
         if self.masks is not None:
             masks = pick_masks(self.masks.cases, self.masks.shown, rows)
             names, unit = self.masks.names, self.masks.unit
             scored = segmentation.score_cases(masks, names, unit, resamples=resamples, seed=seed, interval=interval)
-            entries |= {name: scored[name] for name in MASK_SUMMARY}
+            entries |= {name: entry for name, entry in scored.items() if "low" in entry}
         return entries
 
 

@@ -65,7 +65,7 @@ def subgroups(
     Returns:
         {level: [{column; metric, the headline: `auroc`, `balanced_accuracy` or `dice`; groups: [{name, n, patients,
         metrics: {metric: entry}, gap: {value, low, high}}]; worst, the name of the group with the lowest headline
-        metric, None unless two groups have one; smallest, {name, n, patients} of the smallest group that is scored, or
+        metric, None where it is not one of several; smallest, {name, n, patients} of the smallest scored group, or
         None; left_out: [{name, n, patients}]; unknown: {n, patients} or None; notes}]}.
 
     Raises:
@@ -217,13 +217,14 @@ def _column(part: _Parts, groups: list[dict[str, Any]], compared: int) -> Column
     metric = part.level.headline
     values = {group["name"]: group["metrics"][metric]["value"] for group in groups}
     defined = {name: value for name, value in values.items() if value is not None}
+    lowest = [name for name, value in defined.items() if value == min(defined.values())]
     sizes = [part.sizes[name] for name in part.scored]
     unknown = part.count(~part.known)
     return {
         "column": part.grouping.column,
         "metric": metric,
         "groups": groups,
-        "worst": min(defined, key=defined.__getitem__) if len(defined) > 1 else None,
+        "worst": lowest[0] if len(lowest) == 1 < len(defined) else None,
         "smallest": min(sizes, key=lambda size: (size["patients"], size["n"]), default=None),
         "left_out": [size for name, size in part.sizes.items() if name not in part.scored],
         "unknown": unknown if unknown["n"] else None,

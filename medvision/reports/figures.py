@@ -14,11 +14,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from sklearn.metrics import roc_auc_score, roc_curve
 
-from medvision.data.table import LABEL_SEPARATOR
-from medvision.evaluation.predictions import probability_columns
 from medvision.runs import replace_text
 
 # Middle tones, told apart by the colour-blind (Okabe and Ito), legible on white and on black.
@@ -54,7 +52,8 @@ def confusion_figure(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(6.5, max(3.0, 1.5 + 0.5 * len(classes)))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        # The reader's font may be wider than the one that is measured here.
+        figure = Figure(figsize=(side + 0.8, side), layout=ConstrainedLayoutEngine(w_pad=0.15))
         axes = figure.add_subplot()
         for (row, column), share in np.ndenumerate(shares):
             axes.add_patch(mpl.patches.Rectangle((column, row), 1, 1, facecolor=COLOURS[0], alpha=0.62 * share, lw=0))
@@ -124,38 +123,6 @@ def _scale_rates(axes: Axes, rates: pd.Series) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.3g}"))
-
-
-def roc_figure(predictions: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Figure | None:
-    """ROC curves, one class against the rest; of two exclusive classes that of the second.
-
-    Args:
-        predictions: rows of one split of the prediction table.
-        classes: their names in order.
-        multilabel: several classes an image, or none.
-
-    Returns:
-        The figure with the first classes that have both positives and negatives; None where none has.
-    """
-    wanted = list(classes[1:] if len(classes) == 2 and not multilabel else classes)
-    names = predictions["target"].fillna("").astype(str)
-    truth = {
-        c: np.array([c in name.split(LABEL_SEPARATOR) if multilabel else c == name for name in names]) for c in wanted
-    }
-    shown = [c for c in wanted if truth[c].any() and not truth[c].all()][:MOST_CURVES]
-    if not shown:
-        return None
-    with mpl.rc_context(STYLE):
-        figure, axes = new_axes(4.0, 3.8)
-        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
-        for name, colour in zip(shown, COLOURS, strict=False):
-            (column,) = probability_columns([name])
-            alarms, hits, _ = roc_curve(truth[name], predictions[column])
-            area = roc_auc_score(truth[name], predictions[column])
-            axes.plot(alarms, hits, color=colour, lw=1.6, label=legend_label(f"{name}  {area:.3f}"))
-        axes.set(xlabel="1 – specificity", ylabel="sensitivity", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        axes.legend(fontsize=8.5, frameon=False, loc="lower right", title="AUROC", title_fontsize=8.5)
-    return figure
 
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:

@@ -131,6 +131,13 @@ def test_the_same_images_on_both_sides_have_the_same_gap_in_every_resample(draw)
         assert group["metrics"]["auroc"]["low"] < group["metrics"]["auroc"]["high"]
 
 
+def test_of_groups_that_are_equally_low_none_is_the_worst(draw):
+    frame = draw(40, TWO, patients=10, seed=6)
+    views = [frame.assign(view=view, image=view + frame["image"]) for view in ("AP", "PA")]
+    column = subgroups(pd.concat(views, ignore_index=True), TWO, resamples=0)["image"][0]
+    assert ([group["name"] for group in column["groups"]], column["worst"]) == (["AP", "PA"], None)
+
+
 def test_small_groups_are_left_out_but_stand_among_the_others(draw):
     frame = draw(60, TWO, patients=60, seed=7)
     frame["patient"] = [f"p{k}" for k in range(60)]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medvision.reports.figures import confusion_figure, history_figures, inline_svg, roc_figure, save_figure, svg_text
+from medvision.reports.figures import confusion_figure, history_figures, inline_svg, save_figure, svg_text
 
 HISTORY = pd.DataFrame(
     {"epoch": [0, 1, 2], "lr": [1e-3, 1e-3, 1e-4], "train/loss": [1.0, 0.5, 0.2], "val/loss": [1.1, np.nan, 0.4]}
@@ -64,20 +64,6 @@ def test_one_epoch_can_be_drawn():
     assert figures["loss"].axes[0].lines[0].get_marker() == "o"
     assert [svg_text(figure) for figure in figures.values()]
     assert history_figures(pd.DataFrame({"epoch": []})) == {}
-
-
-def test_roc_curves_of_two_classes_are_one_and_go_through_the_hand_worked_points():
-    frame = pd.DataFrame({"target": ["a", "b", "a", "b"], "p_a": [0.9, 0.6, 0.4, 0.1], "p_b": [0.1, 0.4, 0.6, 0.9]})
-    lines = roc_figure(frame, ["a", "b"]).axes[0].lines
-    assert [line.get_label() for line in lines[1:]] == ["b  0.750"]
-    assert {(0.0, 0.5), (0.5, 0.5), (0.5, 1.0)} <= set(map(tuple, lines[1].get_xydata()))
-
-
-def test_roc_curves_leave_absent_classes_out():
-    frame = pd.DataFrame({"target": ["a", "b|_c", ""], "p_a": [0.9, 0.6, 0.4], "p_b": 0.5, "p__c": 0.2, "p_d": 0.1})
-    labels = [line.get_label() for line in roc_figure(frame, ["a", "b", "_c", "d"], multilabel=True).axes[0].lines[1:]]
-    assert labels == ["a  1.000", "b  0.500", " _c  0.500"]
-    assert roc_figure(frame.iloc[:1], ["a", "b"]) is None
 
 
 def test_the_same_figure_gives_the_same_text():
