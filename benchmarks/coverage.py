@@ -162,7 +162,7 @@ def covered(design: Design, random: np.random.Generator, resamples: int, seed: i
     values = score(np.ones((len(sick), 1)))
     found: dict[tuple[str, str], bool] = {}
     for method in OURS:
-        entries = metric_entries(cases, values, replace(by_patient, method=method))
+        entries = metric_entries([cases], values, replace(by_patient, method=method))
         for name, truth in design.truth.items():
             low, high = entries[name]["low"], entries[name]["high"]
             found[name, method] = low is not None and low <= truth <= high

@@ -29,7 +29,8 @@ from medvision.data.augmentation import PRESETS, augmentation
 from medvision.data.cache import Decoded, open_cache
 from medvision.data.elastic import NAME, coarse_elastic
 from medvision.data.images import read_image
-from medvision.data.loading import EpochBatches, ImageDataset, make_loader
+from medvision.data.loaders import Pools
+from medvision.data.loading import EpochBatches, ImageDataset
 from medvision.data.resize import resize
 
 SIZE = 224
@@ -80,7 +81,7 @@ def dataset(files: list[Path], preset: str) -> ImageDataset:
 def cached_epoch(data: ImageDataset, epoch: int) -> None:
     batches = EpochBatches(len(data), 64, shuffle=True)
     batches.set_epoch(epoch)
-    for _ in make_loader(data, batches, workers=None, pin_memory=False):
+    for _ in Pools().loader("order", data, batches, workers=None, pin_memory=False):
         pass
 
 

@@ -4,7 +4,9 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,8 @@ try:
 except ImportError:  # Windows does not tell.
     resource = None  # type: ignore[assignment]
 
+# The kernel's own account of this process, and where it is told to start anew (proc(5)).
+STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 PACKAGES = (
     DISTRIBUTION,
     "torch",
@@ -49,10 +53,24 @@ def describe_environment(seed: int) -> dict[str, Any]:
     }
 
 
+def forget_peak_memory() -> None:
+    """Let `peak_memory` speak of what comes, so that runs in one process have peaks of their own.
+
+    For the process itself only Linux can forget; elsewhere its peak is that of all runs so far.
+    """
+    with suppress(OSError):
+        FORGET.write_text("5", encoding="ascii")
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
 def peak_memory() -> dict[str, int]:
     """The most memory that this process, and the GPU, held at a time, in MiB; what is not known is left out."""
     peak = {}
-    if resource is not None:
+    if STATUS.is_file():
+        fields = dict(line.partition(":")[::2] for line in STATUS.read_text(encoding="utf-8").splitlines())
+        peak["peak_memory_mib"] = int(fields["VmHWM"].removesuffix("kB")) // 2**10
+    elif resource is not None:
         # Linux counts in KiB, macOS in bytes.
         unit = 2**20 if sys.platform == "darwin" else 2**10
         peak["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit

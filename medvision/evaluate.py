@@ -34,6 +34,7 @@ def main(argv: list[str]) -> dict[str, Any]:
     from medvision.runs import open_run
 
     run_folder = open_run(options.run, options.output)
+    training.check_single_run(run_folder)
     experiment = load_experiment([str(run_folder.experiment)], [])
     datamodule = training.build_datamodule(experiment)
     training.check_same_data(run_folder, datamodule)

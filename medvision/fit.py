@@ -6,9 +6,8 @@ Later files win over earlier ones, and options over files:
 """
 
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medvision.command import Parser, run
 from medvision.config import load_experiment, show
@@ -50,22 +49,21 @@ def main(argv: list[str]) -> "RunFolder | None":
 
 def _fit(experiment: Experiment, output: Path) -> "RunFolder":
     # Late imports: torch and Lightning take seconds, which a mistake in the experiment file need not wait for.
-    from medvision import training
-    from medvision.describe import describe_run
-    from medvision.runs import create_run, replace_text
+    from medvision import execution, training
+    from medvision.runs import create_run
 
     datamodule = training.build_datamodule(experiment)
     task = training.build_task(experiment, datamodule.summary())
     run_folder = create_run(output, experiment.name)
-    _say(f"run folder: {run_folder.path}")
-    replace_text(run_folder.experiment, show(experiment))
-    describe_run(experiment, run_folder, datamodule, task)
-    return _train_and_evaluate(experiment, run_folder, datamodule, task)
+    print(f"run folder: {run_folder.path}", flush=True)
+    execution.begin(experiment, run_folder, datamodule, task)
+    execution.train_and_evaluate(experiment, run_folder, datamodule, task)
+    return run_folder
 
 
 def _resume(name: str, files: list[str], overrides: list[str], output: Path) -> "RunFolder":
-    from medvision import training
-    from medvision.runs import open_run, replace_text
+    from medvision import execution, training
+    from medvision.runs import open_run
 
     allowed = ("--trainer.", "--evaluation.")
     refused = [option for option in overrides if not option.startswith(allowed)]
@@ -76,34 +74,9 @@ def _resume(name: str, files: list[str], overrides: list[str], output: Path) -> 
         )
     run_folder = open_run(name, output)
     experiment = load_experiment([str(run_folder.experiment)], overrides)
-    _say(f"run folder: {run_folder.path}")
-    datamodule = training.build_datamodule(experiment)
-    training.check_same_data(run_folder, datamodule)
-    replace_text(run_folder.experiment, show(experiment))
-    task = training.build_task(experiment, datamodule.summary(), weights=not run_folder.started)
-    return _train_and_evaluate(experiment, run_folder, datamodule, task, resume=True)
-
-
-def _train_and_evaluate(
-    experiment: Experiment, run_folder: "RunFolder", datamodule: Any, task: Any, *, resume: bool = False
-) -> "RunFolder":
-    from medvision import training
-    from medvision.results import evaluate_splits
-
-    start = time.perf_counter()
-    trainer = training.train(experiment, run_folder, datamodule, task, resume=resume)
-    seconds = time.perf_counter() - start
-    if trainer.fast_dev_run:
-        _say("fast_dev_run: one batch went through; nothing is evaluated")
-    else:
-        evaluate_splits(experiment, run_folder, datamodule, ["val", "test"], trainer=trainer, seconds=seconds)
-    if trainer.is_global_zero:
-        _say(f"run folder: {run_folder.path}")
+    print(f"run folder: {run_folder.path}", flush=True)
+    execution.execute(experiment, run_folder, training.build_datamodule(experiment))
     return run_folder
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

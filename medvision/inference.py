@@ -18,10 +18,12 @@ from medvision.evaluation.mask_scores import score_names
 from medvision.evaluation.predictions import prediction_table
 from medvision.evaluation.segmentation import segmentation_table
 from medvision.mask_scoring import MaskScorer, mask_names
-from medvision.runs import RunFolder
+from medvision.runs import RunFolder, write_table
 from medvision.tasks.base import Task
+from medvision.tasks.baseline import BaselineTask
 from medvision.training import build_task, build_trainer
 
+MEASURED_AT_ONCE = 64
 SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
 
 
@@ -86,6 +88,27 @@ def predict(
         return None
     table = pd.concat(tables, ignore_index=True)
     return table, (time.perf_counter() - start) / len(table)
+
+
+def save_features(run: RunFolder, task: Task, datamodule: DataModule) -> None:
+    """Write `features.csv`: what a baseline measures in every image, without augmentation; nothing of other tasks.
+
+    Args:
+        run: the run folder.
+        task: fitted.
+        datamodule: set up.
+    """
+    if not isinstance(task, BaselineTask) or not task.measured:
+        return
+    images, parts = len(datamodule.image_table), []
+    for first in range(0, images, MEASURED_AT_ONCE):
+        rows = range(first, min(first + MEASURED_AT_ONCE, images))
+        pixels = torch.from_numpy(np.stack([datamodule.pixels[row] for row in rows]))
+        parts.append(task.measure(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)).numpy())
+    features = pd.DataFrame(np.concatenate(parts), columns=task.measured)
+    table = datamodule.split_table().rename(columns={"label": "target"})
+    known = [name for name in ("image", "patient", "study", "split", "fold", "target") if name in table]
+    write_table(run.features, pd.concat([table[known], features], axis=1))
 
 
 def _rows(datamodule: DataModule, split: str, arrays: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -6,13 +6,17 @@ python -m medvision.report runs/*/latest
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medvision.command import Parser, run
 from medvision.errors import RunError
 
+if TYPE_CHECKING:
+    from medvision.runs import RunFolder
+
 
 def main(argv: list[str]) -> list[Path]:
-    """Write `report.html` and its figures for each run, and print where it is.
+    """Write `report.html` and its figures for each run, comparison, learning curve or clustering; print where it is.
 
     A run that cannot be told of does not keep the others from being written.
 
@@ -30,15 +34,15 @@ def main(argv: list[str]) -> list[Path]:
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     options = parser.parse(argv)
     # Late imports: pandas, scikit-learn and matplotlib take seconds, which a mistake in the options need not wait for.
-    from medvision.reports.run_report import write_report
-    from medvision.runs import open_run
+    from medvision.runs import RunFolder, open_run
 
     pages: list[Path] = []
     problems: list[str] = []
     for name in options.runs:
         try:
-            folder = open_run(name, options.output)
-            write_report(folder)
+            clusters = RunFolder(Path(name)).cluster_scores.is_file()
+            folder = RunFolder(Path(name).resolve()) if clusters else open_run(name, options.output)
+            _write(folder)
         except RunError as error:
             problems += error.lines
         else:
@@ -47,6 +51,24 @@ def main(argv: list[str]) -> list[Path]:
     if problems:
         raise RunError(*problems)
     return pages
+
+
+def _write(folder: "RunFolder") -> None:
+    from medvision.learning_curves import write_learning_curves
+    from medvision.reports.cluster_page import write_cluster_report
+    from medvision.reports.comparison_report import write_comparison
+    from medvision.reports.run_report import write_report
+    from medvision.runs import read_json
+
+    kind = read_json(folder.plan)["kind"] if folder.plan.is_file() else "run"
+    if folder.cluster_scores.is_file():
+        write_cluster_report(folder)
+    elif kind == "comparison":
+        write_comparison(folder)
+    elif kind == "learning_curves":
+        write_learning_curves(folder)
+    else:
+        write_report(folder)
 
 
 if __name__ == "__main__":

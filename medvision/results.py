@@ -11,7 +11,7 @@ from medvision.datamodules.base import DataModule
 from medvision.datamodules.masked import MaskedDataModule
 from medvision.environment import peak_memory
 from medvision.evaluation.decision import UNCHANGED, Decision, apply_decision
-from medvision.inference import load_best, predict
+from medvision.inference import load_best, predict, save_features
 from medvision.mask_scoring import save_animation, save_panels
 from medvision.reports.run_report import write_report
 from medvision.runs import RunFolder, read_json, read_table, write_json, write_table
@@ -25,7 +25,6 @@ def evaluate_splits(
     splits: list[str],
     *,
     trainer: Trainer | None = None,
-    seconds: float | None = None,
 ) -> dict[str, Any]:
     """Predict splits, and write everything that follows from the predictions; print the last split's metrics.
 
@@ -37,8 +36,7 @@ def evaluate_splits(
         run_folder: of a trained run.
         datamodule: set up.
         splits: what to predict; other splits that were predicted before are kept.
-        trainer: the Trainer that has trained, or None.
-        seconds: how long the training took, for the report, where it has just ended.
+        trainer: the Trainer that has just trained, or None.
 
     Returns:
         The metrics of all splits in the run folder; empty on every device but the first.
@@ -51,7 +49,8 @@ def evaluate_splits(
     if predicted is None:
         return {}
     raw, seconds_per_image = predicted
-    _note_costs(run_folder, seconds, seconds_per_image)
+    save_features(run_folder, task, datamodule)
+    _note_costs(run_folder, seconds_per_image)
     scoring = Scoring(
         classes=datamodule.class_names,
         mask_classes=datamodule.mask_classes,
@@ -67,7 +66,7 @@ def evaluate_splits(
         save_cases(task, datamodule, run_folder, table[table["split"] == splits[-1]], splits[-1])
     if isinstance(datamodule, MaskedDataModule) and "unit" in table:
         save_panels(datamodule, run_folder, table, splits[-1])
-        if seconds is not None:
+        if trainer is not None:
             save_animation(datamodule, run_folder)
     write_report(run_folder)
     print(f"\n{splits[-1]} split\n{score_report(metrics[splits[-1]])}")
@@ -75,9 +74,10 @@ def evaluate_splits(
     return metrics
 
 
-def _note_costs(run_folder: RunFolder, seconds: float | None, seconds_per_image: float) -> None:
-    """Add time and memory to `environment.json`."""
-    trained = {} if seconds is None else {"training_seconds": round(seconds, 1)}
+def _note_costs(run_folder: RunFolder, seconds_per_image: float) -> None:
+    """Add time and memory to `environment.json`; a training that was resumed is as long as its epochs."""
+    epochs = read_table(run_folder.history)["seconds"] if run_folder.history.is_file() else pd.Series(dtype=float)
+    trained = {"training_seconds": round(float(epochs.sum()), 1)} if len(epochs) else {}
     spent = {**trained, "seconds_per_image": round(seconds_per_image, 4), **peak_memory()}
     write_json(run_folder.environment, {**read_json(run_folder.environment), **spent})
 

@@ -90,6 +90,46 @@ class RunFolder:
         return self.path / "subgroups.json"
 
     @property
+    def plan(self) -> Path:
+        """What a folder of several runs was made for; only there."""
+        return self.path / "plan.json"
+
+    @property
+    def parts(self) -> Path:
+        """Folder of these runs."""
+        return self.path / "parts"
+
+    @property
+    def folds(self) -> Path:
+        """Metrics of every fold, with mean and standard deviation."""
+        return self.path / "folds.json"
+
+    @property
+    def comparison(self) -> Path:
+        """Differences between models, with intervals and tests."""
+        return self.path / "comparison.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """Metrics by number of training images."""
+        return self.path / "learning_curve.json"
+
+    @property
+    def features(self) -> Path:
+        """What a classical baseline measured in every image."""
+        return self.path / "features.csv"
+
+    @property
+    def clusters(self) -> Path:
+        """The cluster of every image."""
+        return self.path / "clusters.csv"
+
+    @property
+    def cluster_scores(self) -> Path:
+        """How far clusters are classes."""
+        return self.path / "clusters.json"
+
+    @property
     def cases(self) -> Path:
         """The most confident mistakes and the least certain images."""
         return self.path / "cases.json"
@@ -149,6 +189,11 @@ class RunFolder:
         """Whether an epoch was finished."""
         return self.last.is_file()
 
+    @property
+    def finished(self) -> bool:
+        """Whether everything is there: the report is written last."""
+        return self.report.is_file()
+
 
 def create_run(output: Path, name: str) -> RunFolder:
     """A new run folder `<output>/<name>/<time>-<short id>`, with `<output>/<name>/latest` linked to it.
@@ -161,8 +206,7 @@ def create_run(output: Path, name: str) -> RunFolder:
     # A local time: it is read by the person who started the run.
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     run = RunFolder(output / name / f"{stamp}-{secrets.token_hex(2)}")
-    for folder in (run.best.parent, run.figures, run.logs):
-        folder.mkdir(parents=True)
+    run.path.mkdir(parents=True)
     os.environ[FOLDER_VARIABLE] = str(run.path.resolve())
     link_latest(run)
     return run

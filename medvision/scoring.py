@@ -8,7 +8,7 @@ import pandas as pd
 
 from medvision.config.settings import EvaluationSettings
 from medvision.evaluation.curves import curves
-from medvision.evaluation.decision import Decision, choose_decision
+from medvision.evaluation.decision import Decision, Decisions, choose_decision
 from medvision.evaluation.mask_text import segmentation_report
 from medvision.evaluation.metrics import classification_metrics
 from medvision.evaluation.segmentation import segmentation_metrics
@@ -46,8 +46,8 @@ class Scoring:
             temperature=self.evaluation.temperature,
         )
 
-    def metrics(self, table: pd.DataFrame, decision: Decision) -> dict[str, Any]:
-        """{level: {metric: entry}} of the rows of one split: of the labels, of the masks, or of both."""
+    def metrics(self, table: pd.DataFrame, decision: Decisions) -> dict[str, Any]:
+        """{level: {metric: entry}} of the rows of one split, or of all test folds: of labels, of masks, or of both."""
         levels: dict[str, Any] = {}
         resamples, interval = self.evaluation.resamples, self.evaluation.interval
         if "target" in table:
@@ -67,7 +67,7 @@ class Scoring:
             levels = {level: {**levels.get(level, {}), **masks.get(level, {})} for level in {**masks, **levels}}
         return levels
 
-    def curves(self, table: pd.DataFrame, decision: Decision) -> dict[str, Any]:
+    def curves(self, table: pd.DataFrame, decision: Decisions) -> dict[str, Any]:
         """The points of all curves of one split by level; empty where there are no labels."""
         if "target" not in table:
             return {}
@@ -80,7 +80,7 @@ class Scoring:
             decision=decision,
         )
 
-    def subgroups(self, table: pd.DataFrame, decision: Decision) -> dict[str, Any]:
+    def subgroups(self, table: pd.DataFrame, decision: Decisions) -> dict[str, Any]:
         """The metrics of one split by metadata: {level: [column]}."""
         return subgroups(
             table,

@@ -21,12 +21,13 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from medvision.callbacks import EpochLine, EpochSeed, FrameRecorder, History, LastCheckpoint, PredictionCollector
 from medvision.config import find_class, typed_arguments
 from medvision.config.settings import Experiment, PlateauSchedule, mode_of
+from medvision.data.tiles import tiles_differ
 from medvision.datamodules.base import DataModule
 from medvision.describe import shown_rows
 from medvision.errors import ConfigError, MedvisionError, RunError
 from medvision.evaluation.decision import check_rule
 from medvision.evaluation.groups import check_columns
-from medvision.runs import RunFolder, read_table
+from medvision.runs import RunFolder, read_json, read_table
 from medvision.tasks.base import Task
 from medvision.tracking import wandb_logger
 
@@ -59,6 +60,11 @@ def _check_evaluation(experiment: Experiment, datamodule: DataModule) -> None:
         evaluation.threshold, datamodule.class_names, multilabel=datamodule.multilabel, aggregate=evaluation.aggregate
     )
     check_columns(evaluation.subgroups or [], list(datamodule.image_table.columns))
+    if evaluation.aggregate == "mean" and tiles_differ(datamodule.image_table):
+        raise ConfigError(
+            "evaluation.aggregate: mean, but tiles of one image have labels of their own, so that one of them speaks "
+            "for the image; write max or noisy_or"
+        )
 
 
 def build_task(experiment: Experiment, summary: dict[str, Any], *, weights: bool = True) -> Task:
@@ -194,7 +200,10 @@ def train(
     loggers += wandb_logger(experiment, run)
     batches = -(-len(datamodule.assignment.rows("train")) // datamodule.batch_size)
     callbacks = training_callbacks(experiment, run, shown_rows(datamodule))
-    trainer = build_trainer(experiment, callbacks, loggers, batches)
+    usual = {} if task.usual_epochs is None else {"max_epochs": task.usual_epochs}
+    full = experiment.model_copy(update={"trainer": {**usual, **experiment.trainer}})
+    trainer = build_trainer(full, callbacks, loggers, batches)
+    task.check_trainer(trainer)
     checkpoint = run.last if resume and run.started else None
     if checkpoint is not None and is_finished(checkpoint, trainer.max_epochs):
         return trainer
@@ -214,6 +223,17 @@ def is_finished(checkpoint: Path, max_epochs: int | None) -> bool:
     state = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")
     done = state["callbacks"].get(LastCheckpoint.__name__, {})
     return bool(done.get("stopped")) or (max_epochs is not None and state["epoch"] >= max_epochs > 0)
+
+
+def check_single_run(run: RunFolder) -> None:
+    """Refuse a folder of several runs.
+
+    Raises:
+        RunError: which command takes it.
+    """
+    if run.plan.is_file():
+        verb = "cross_validate" if read_json(run.plan).get("kind") == "cross_validation" else "compare"
+        raise RunError(f"{run.path}: holds several runs; python -m medvision.{verb} --resume {run.path} goes on with them")
 
 
 def check_same_data(run: RunFolder, datamodule: DataModule) -> None:

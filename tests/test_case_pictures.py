@@ -179,9 +179,8 @@ def test_evidence_around_the_image_is_said_to_be_there(draw, run, resize, note):
 
 def test_the_network_sees_what_it_sees_in_prediction(draw, run):
     datamodule, task = draw(channels=3)
-    task.mean, task.std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    task._shift[:] = torch.tensor(task.mean).view(1, -1, 1, 1) * 255
-    task._scale[:] = torch.tensor(task.std).view(1, -1, 1, 1) * 255
+    task.pixel_mean[:] = torch.tensor((0.1, 0.2, 0.3)).view(1, -1, 1, 1)
+    task.pixel_std[:] = torch.tensor((0.5, 0.6, 0.7)).view(1, -1, 1, 1)
     seen = []
     task.network.features.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     cases = save(task, datamodule, run, predict(datamodule, [0.9] * 12))

@@ -15,8 +15,23 @@ FLOORS = (
     ("training",),
     ("mask_scoring", "case_pictures"),
     ("inference", "scoring"),
-    ("results",),
-    ("fit", "evaluate", "report", "samples", "__main__"),
+    ("results", "features", "pooling", "candidates"),
+    ("execution",),
+    ("parts",),
+    ("choices",),
+    ("folds", "learning_curves"),
+    ("answers", "comparing"),
+    (
+        "fit",
+        "evaluate",
+        "predict",
+        "cross_validate",
+        "compare",
+        "cluster",
+        "report",
+        "samples",
+        "__main__",
+    ),
 )
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 # Neighbours on one floor that may know each other, in this direction.
@@ -29,7 +44,7 @@ SIDEWAYS = {
     ("fit", "evaluate"),
 }
 # Torch takes seconds; a command imports it after its options were read.
-LATE_IMPORTS_ALLOWED = ("fit", "evaluate", "report", "samples")
+LATE_IMPORTS_ALLOWED = ("fit", "evaluate", "predict", "cross_validate", "compare", "cluster", "report", "samples")
 
 
 def modules() -> list[Path]:

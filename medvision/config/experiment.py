@@ -93,8 +93,14 @@ def _escape(value: Any) -> Any:
 
 def _check_split(split: SplitSettings) -> list[Mistake]:
     """What no single setting shows, found here before a table is read."""
-    if split.fold is not None and split.fold >= split.folds:
-        return [Mistake(("split", "fold"), f"{split.fold} is none of the folds 0 to {split.folds - 1}")]
+    folds = split.folds if split.fold_by is None else None
+    if isinstance(folds, int) and split.fold is not None and split.fold >= folds:
+        return [Mistake(("split", "fold"), f"{split.fold} is none of the folds 0 to {folds - 1}")]
+    if split.inner_fold is not None and split.fold is None:
+        return [Mistake(("split", "inner_fold"), "it is a fold of what split.fold leaves; give split.fold too")]
+    if split.inner_fold is not None and split.inner_fold >= split.inner_folds:
+        last = split.inner_folds - 1
+        return [Mistake(("split", "inner_fold"), f"{split.inner_fold} is none of the inner folds 0 to {last}")]
     if split.fold is None and split.val + split.test >= 1:
         return [Mistake(("split", "val"), f"{split.val:g} and split.test {split.test:g} leave nothing to train on")]
     return []

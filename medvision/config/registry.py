@@ -11,6 +11,7 @@ DATAMODULES = {
     "lung_us": "medvision.datamodules.lung_us:LungUltrasound",
     "chest_xray": "medvision.datamodules.chest_xray:ChestXray",
     "hip_us": "medvision.datamodules.hip_us:HipUltrasound",
+    "double_contour": "medvision.datamodules.double_contour:DoubleContour",
     "mask_folder": "medvision.datamodules.mask_folder:MaskFolder",
     "tissue_ultrasound": "medvision.datamodules.tissue_ultrasound:TissueUltrasound",
     "nerve_us": "medvision.datamodules.nerve_us:NerveUltrasound",
@@ -21,4 +22,5 @@ TASKS = {
     "classification": "medvision.tasks.classification:ClassificationTask",
     "segmentation": "medvision.tasks.segmentation:SegmentationTask",
     "multitask": "medvision.tasks.multitask:MultiTask",
+    "baseline": "medvision.tasks.baseline:BaselineTask",
 }

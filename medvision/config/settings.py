@@ -33,8 +33,12 @@ class SplitSettings(Section):
         stratify: the column whose proportions every split keeps; null for none.
         val: fraction of the images held out for validation.
         test: fraction of the images held out for the test.
-        folds: number of folds of a cross-validation.
+        folds: number of folds of a cross-validation; `leave_one_out` makes every group a fold of its own.
+        fold_by: the column whose values are the folds, such as `site`, in place of `folds`; null for none.
         fold: the fold that is the test set; null for the holdout fractions.
+        inner_folds: number of folds that all other images are split into, to choose settings without the test fold.
+        inner_fold: that of them which is tested in place of `fold`, whose images are left out; null for none.
+        seed: of the split; null for the seed of the experiment. The subset of `train_images` follows the experiment's.
         official: use the split that the data set brings, where it brings one.
         train_images: train on so many images only, taken group by group; a smaller number is a subset of a larger one.
         train_patients: the same, counted in groups.
@@ -44,8 +48,12 @@ class SplitSettings(Section):
     stratify: str | None = "label"
     val: Fraction = 0.15
     test: Fraction = 0.15
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2)] | Literal["leave_one_out"] = 5
+    fold_by: str | None = None
     fold: NonNegativeInt | None = None
+    inner_folds: Annotated[int, Field(ge=2)] = 3
+    inner_fold: NonNegativeInt | None = None
+    seed: NonNegativeInt | None = None
     official: bool = True
     train_images: PositiveInt | None = None
     train_patients: PositiveInt | None = None

@@ -1,20 +1,17 @@
 """From rows of the image table to batches of pixels. Importable without Lightning, so that workers start quickly."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from queue import Queue
-from typing import Any, Protocol, overload
+from typing import Protocol, overload
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from medvision.data.augmentation import item_seed
 
 Batch = dict[str, torch.Tensor]
 Item = tuple[int, int]
-QUEUED_BATCHES = 2
 
 
 class PixelSource(Protocol):
@@ -58,7 +55,8 @@ class ImageDataset(Dataset):
     Args:
         pixels: pixels by row of the whole table.
         rows: the rows of this split, int64 (n,).
-        targets: int64 (n,) class numbers, or float32 (n, K) of zeros and ones; None without labels.
+        targets: by row of the whole table, int64 class numbers, or float32 (…, K) of zeros and ones; None without
+            labels.
         augment: a seeded augmentation, or None.
         seed: the seed of the experiment.
         masks: masks by row of the whole table, or None.
@@ -87,15 +85,23 @@ class ImageDataset(Dataset):
             `image` uint8 (B, C, S, S); `target` int64 (B,) or float32 (B, K), where there are labels; `mask` uint8
             (B, S, S), where there are masks; `index` int64 (B,) row of the table.
         """
-        positions = np.fromiter((position for _, position in items), dtype=np.int64, count=len(items))
-        images, masks = zip(*(self._item(epoch, int(self.rows[position])) for epoch, position in items), strict=True)
+        return self.of_rows(self.to_rows(items))
+
+    def to_rows(self, items: Sequence[Item]) -> list[Item]:
+        """Pairs of epoch and row of the table, from pairs of epoch and position in `rows`."""
+        return [(epoch, int(self.rows[position])) for epoch, position in items]
+
+    def of_rows(self, items: Sequence[Item]) -> Batch:
+        """The batch of pairs of epoch and row of the table; of no split in particular."""
+        rows = np.fromiter((row for _, row in items), dtype=np.int64, count=len(items))
+        images, masks = zip(*(self._item(epoch, row) for epoch, row in items), strict=True)
         pixels = torch.from_numpy(np.stack(images))
         batch = {
             "image": pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2),
-            "index": torch.from_numpy(self.rows[positions]),
+            "index": torch.from_numpy(rows),
         }
         if self.targets is not None:
-            batch["target"] = torch.from_numpy(self.targets[positions])
+            batch["target"] = torch.from_numpy(self.targets[rows])
         if self.masks is not None:
             batch["mask"] = torch.from_numpy(np.stack(masks))
         return batch
@@ -151,109 +157,3 @@ class EpochBatches:
             mine = [(epoch, int(position)) for position in batch[self.rank :: self.world]]
             if mine:
                 yield mine
-
-
-class PrefetchLoader:
-    """Batches prepared by one thread while the model works on the one before.
-
-    Decoding, resizing and copying release the interpreter lock, and nothing has to be handed from process to process:
-    for images that come from the cache this is faster than worker processes.
-
-    Args:
-        dataset: where batches come from.
-        batch_sampler: which images they hold.
-        pin_memory: copy into page-locked memory, for a GPU.
-    """
-
-    def __init__(self, dataset: ImageDataset, batch_sampler: EpochBatches, *, pin_memory: bool = False) -> None:
-        self.dataset, self.batch_sampler, self.pin_memory = dataset, batch_sampler, pin_memory
-
-    def __len__(self) -> int:
-        return len(self.batch_sampler)
-
-    def __iter__(self) -> Iterator[Batch]:
-        queue: Queue[Batch | BaseException | None] = Queue(QUEUED_BATCHES)
-        stopped = threading.Event()
-
-        def produce() -> None:
-            try:
-                for items in self.batch_sampler:
-                    if stopped.is_set():
-                        return
-                    batch = self.dataset.__getitems__(items)
-                    queue.put({k: v.pin_memory() for k, v in batch.items()} if self.pin_memory else batch)
-                queue.put(None)
-            except BaseException as error:  # noqa: BLE001 - carried to the thread that waits for the batch, which raises it
-                queue.put(error)
-
-        thread = threading.Thread(target=produce, name="prefetch", daemon=True)
-        thread.start()
-        try:
-            while (batch := queue.get()) is not None:
-                if isinstance(batch, BaseException):
-                    raise batch
-                yield batch
-        finally:
-            stopped.set()
-            while thread.is_alive():
-                _drain(queue)
-                thread.join(timeout=0.05)
-
-
-def _drain(queue: Queue) -> None:
-    while not queue.empty():
-        queue.get_nowait()
-
-
-class WorkerLoader:
-    """Batches prepared by worker processes, which live as long as the loader.
-
-    A class of its own around torch's, so that Lightning does not take it apart to put another sampler in.
-
-    Args:
-        dataset: where batches come from.
-        batch_sampler: which images they hold.
-        workers: number of processes.
-        pin_memory: copy into page-locked memory, for a GPU.
-    """
-
-    def __init__(
-        self, dataset: ImageDataset, batch_sampler: EpochBatches, *, workers: int, pin_memory: bool = False
-    ) -> None:
-        self.dataset, self.batch_sampler = dataset, batch_sampler
-        self._loader: DataLoader[Batch] = DataLoader(
-            dataset,
-            batch_sampler=batch_sampler,
-            num_workers=workers,
-            persistent_workers=True,
-            pin_memory=pin_memory,
-            collate_fn=_as_is,
-            # A generator of its own: the global one then gives the model the same numbers whatever the workers.
-            generator=torch.Generator().manual_seed(dataset.seed),
-        )
-
-    def __len__(self) -> int:
-        return len(self.batch_sampler)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
-
-
-def make_loader(
-    dataset: ImageDataset, batches: EpochBatches, *, workers: int | None, pin_memory: bool
-) -> WorkerLoader | PrefetchLoader:
-    """A loader over `batches`.
-
-    Args:
-        dataset: where batches come from.
-        batches: which images they hold.
-        workers: number of worker processes; None or 0 for one prefetching thread.
-        pin_memory: page-locked batches, for a GPU.
-    """
-    if workers:
-        return WorkerLoader(dataset, batches, workers=workers, pin_memory=pin_memory)
-    return PrefetchLoader(dataset, batches, pin_memory=pin_memory)
-
-
-def _as_is(batch: Any) -> Any:
-    return batch

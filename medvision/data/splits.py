@@ -1,22 +1,21 @@
 """Who is in which split. The type cannot be built with a patient in two splits, whoever made the split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from medvision.config.settings import SplitSettings
+from medvision.data.folds import LEAVE_ONE_OUT, are_given, assign_folds, assign_inner_folds, group_names
+from medvision.data.stratification import MOST_PARTS, Bools, Integers, Names, hold_out, hold_out_by_class
 from medvision.data.table import MOST_LISTED
 from medvision.errors import DataError
 
 SPLITS = ("train", "val", "test")
 UNUSED = "unused"
-MOST_PARTS = 10
-TRIES = 10
-EVEN = 0.25
+
+HoldOut = Callable[[Names, Names | Integers, float, int], Bools]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Split:
     Args:
         table: columns `image`, `group`, `split` (train, val, test, or unused) and `fold`; one row an image of the
             image table, in its order. `fold` is the fold in which the image is tested, -1 where an official split
-            has none.
+            has none; of an inner split it is the inner fold, -1 for the images of the test fold.
 
     Raises:
         DataError: a group stands in two splits or in two folds, or a split is empty.
@@ -57,34 +56,42 @@ class Split:
 def make_split(table: pd.DataFrame, settings: SplitSettings, seed: int, *, multilabel: bool = False) -> Split:
     """Split an image table by group, keeping the proportions of the classes.
 
-    With `settings.fold` that fold is the test set. Otherwise an official split is used where the table has one and
-    `settings.official` is true; a val or test set that it lacks is drawn from its training groups. Otherwise the
-    holdout fractions decide.
+    With `settings.fold` that fold is the test set, with `settings.inner_fold` that inner fold of the rest. Otherwise an
+    official split is used where the table has one and `settings.official` is true; a val or test set that it lacks is
+    drawn from its training groups. Otherwise the holdout fractions decide.
+
+    Every split shows every class, save where the data say what the folds are (`leave_one_out`, `fold_by`), in an inner
+    split and in an official one: there only the training images must.
 
     Args:
         table: the image table.
-        settings: the `split` section of the experiment.
-        seed: the same seed gives the same split.
+        settings: the `split` section of the experiment; its `seed`, where it has one, draws the split.
+        seed: of the experiment; the same seed gives the same split, and the same subset of the training images.
         multilabel: labels are combinations of classes; rare combinations are stratified together.
 
     Raises:
         DataError: a fold out of range, a class with too few groups, a group in two official splits, ...
     """
-    groups = (table["image"] if settings.group == "image" else table[settings.group]).astype(str).to_numpy()
+    groups = group_names(table, settings)
     strata = _strata(table, groups, settings, multilabel)
+    drawn_by = seed if settings.seed is None else settings.seed
     official = settings.official and settings.fold is None and "split" in table
     if official:
         fold = np.full(len(table), -1)
-        split = _complete_official(table, groups, strata, settings, seed)
+        split = _complete_official(table, groups, strata, settings, drawn_by)
     else:
         _require_groups_per_class(groups, strata, settings)
-        fold = _folds(groups, strata, settings, seed)
-        drawn = _holdout if settings.fold is None else partial(_from_fold, fold)
-        split = drawn(groups, strata, settings, seed)
+        fold = assign_folds(table, groups, strata, settings, drawn_by)
+        split, fold = _from_fractions_or_fold(fold, groups, strata, settings, drawn_by)
     split = _keep_subset(split, groups, strata, settings, seed)
     # The absence of a class from somebody else's validation or test set is reported with the metrics.
-    _require_classes(split, strata, ("train",) if official else SPLITS)
+    _require_classes(split, strata, settings, ("train",) if official or _is_loose(settings) else SPLITS)
     return Split(pd.DataFrame({"image": table["image"], "group": groups, "split": split, "fold": fold}))
+
+
+def _is_loose(settings: SplitSettings) -> bool:
+    """Whether a test set may lack a class: it is one group, one site, or part of what is left for training."""
+    return settings.fold is not None and (are_given(settings) or settings.inner_fold is not None)
 
 
 def _strata(table: pd.DataFrame, groups: np.ndarray, settings: SplitSettings, multilabel: bool) -> np.ndarray:
@@ -99,81 +106,45 @@ def _strata(table: pd.DataFrame, groups: np.ndarray, settings: SplitSettings, mu
     return strata
 
 
-def _require_groups_per_class(groups: np.ndarray, strata: np.ndarray, settings: SplitSettings) -> None:
+def _require_groups_per_class(groups: Names, strata: Names | Integers, settings: SplitSettings) -> None:
     """Every class needs a group for the test, one for validation and one for training, or one for each fold."""
-    needed = 3 if settings.fold is None else max(settings.folds, 3)
+    if settings.fold is None:
+        needed = 3
+    elif are_given(settings):
+        # While the one is tested, the other is trained on.
+        needed = 2
+    else:
+        needed = max(int(settings.folds), 3)
     pairs = pd.DataFrame({"group": groups, "stratum": strata}).drop_duplicates()
     counts = pairs["stratum"].value_counts()
     few = counts[counts < needed]
     if len(few):
         found = ", ".join(f"{name} has {count}" for name, count in few.items())
+        fewer = "" if are_given(settings) else ", or choose fewer split.folds"
         raise DataError(
             f"too few different values of '{settings.group}' for this split: {found}, needed are {needed} a class; "
-            "leave that class out, or choose fewer split.folds"
+            f"leave that class out{fewer}"
         )
 
 
-def _assign_parts(groups: np.ndarray, strata: np.ndarray, parts: int, seed: int) -> np.ndarray:
-    """Part numbers 0 .. parts-1 by group, stratified; the first of several draws that is even, or the most even one."""
-    parts = min(parts, len(np.unique(groups)))
-    # A class smaller than the number of parts cannot be stratified: the splitter would warn and go on without.
-    labels = strata if pd.Series(strata).value_counts().min() >= parts else np.zeros(len(groups), dtype=np.int64)
-    best, least = np.zeros(len(groups), dtype=np.int64), np.inf
-    for attempt in range(TRIES):
-        number = np.empty(len(groups), dtype=np.int64)
-        splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=(seed + 7919 * attempt) % 2**32)
-        for part, (_, held_out) in enumerate(splitter.split(groups, labels, groups)):
-            number[held_out] = part
-        unevenness = _unevenness(number, groups, strata, parts)
-        if unevenness.max() < least:
-            # The most even parts come first: they are the ones that are held out.
-            rank = np.argsort(np.argsort(unevenness, kind="stable"), kind="stable")
-            best, least = rank[number], unevenness.max()
-        if least <= EVEN:
-            break
-    return best
+def _from_fractions_or_fold(
+    fold: Integers, groups: Names, strata: Names | Integers, settings: SplitSettings, seed: int
+) -> tuple[np.ndarray, Integers]:
+    """The split, and the folds that it belongs to."""
+    if settings.fold is None:
+        return _holdout(groups, strata, settings, seed), fold
+    if settings.inner_fold is None:
+        split = np.where(fold == settings.fold, "test", "train").astype(object)
+    else:
+        inner = assign_inner_folds(fold, groups, strata, settings, seed)
+        split = np.where(inner == settings.inner_fold, "test", "train").astype(object)
+        split[fold == settings.fold] = UNUSED
+        fold = inner
+    choose = hold_out_by_class if _is_loose(settings) else hold_out
+    return _draw("val", settings.val, split, groups, strata, seed, choose), fold
 
 
-def _unevenness(number: np.ndarray, groups: np.ndarray, strata: np.ndarray, parts: int) -> np.ndarray:
-    """How far each part is from its share of every class, in images and in groups: 0 even, 1 a class is absent."""
-    table = pd.DataFrame({"part": number, "group": groups, "stratum": strata})
-    worst = np.zeros(parts)
-    for rows in (table, table.drop_duplicates()):
-        counts = pd.crosstab(rows["part"], rows["stratum"]).reindex(range(parts), fill_value=0)
-        share = counts / counts.sum() * parts
-        worst = np.maximum(worst, (share - 1).abs().clip(upper=1).max(axis=1).to_numpy())
-    return worst
-
-
-def _folds(groups: np.ndarray, strata: np.ndarray, settings: SplitSettings, seed: int) -> np.ndarray:
-    different = len(np.unique(groups))
-    if settings.fold is None and different < settings.folds:
-        return np.full(len(groups), -1)
-    if settings.fold is not None and settings.fold >= settings.folds:
-        raise DataError(f"split.fold: {settings.fold} is out of range, {settings.folds} folds are numbered from 0")
-    return _assign_parts(groups, strata, settings.folds, seed)
-
-
-def _held_out(groups: np.ndarray, strata: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """A stratified choice of about `fraction` of the images, whole groups; bool (n,)."""
-    pairs = pd.DataFrame({"group": groups, "stratum": strata}).drop_duplicates()
-    # No more parts than groups of the rarest class: every part is to have its share of it.
-    limit = max(2, min(MOST_PARTS, pairs["stratum"].value_counts().min()))
-    options = [(abs(k / parts - fraction), parts, k) for parts in range(2, limit + 1) for k in range(1, parts)]
-    # The fewest parts that come within one percent of the fraction: fewer parts are easier to stratify.
-    near = [option for option in options if option[0] <= 0.01] or [min(options)]
-    _, parts, taken = min(near, key=lambda option: option[1])
-    return _assign_parts(groups, strata, parts, seed) < taken
-
-
-def _from_fold(
-    fold: np.ndarray, groups: np.ndarray, strata: np.ndarray, settings: SplitSettings, seed: int
-) -> np.ndarray:
-    split = np.where(fold == settings.fold, "test", "train").astype(object)
-    return _draw("val", settings.val, split, groups, strata, seed)
-
-
-def _holdout(groups: np.ndarray, strata: np.ndarray, settings: SplitSettings, seed: int) -> np.ndarray:
+def _holdout(groups: Names, strata: Names | Integers, settings: SplitSettings, seed: int) -> np.ndarray:
     if settings.val + settings.test >= 1:
         raise DataError(f"split.val + split.test: {settings.val} + {settings.test} leave nothing to train on")
     split = np.full(len(groups), "train", dtype=object)
@@ -182,7 +153,13 @@ def _holdout(groups: np.ndarray, strata: np.ndarray, settings: SplitSettings, se
 
 
 def _draw(
-    name: str, fraction: float, split: np.ndarray, groups: np.ndarray, strata: np.ndarray, seed: int
+    name: str,
+    fraction: float,
+    split: np.ndarray,
+    groups: Names,
+    strata: Names | Integers,
+    seed: int,
+    choose: HoldOut = hold_out,
 ) -> np.ndarray:
     """The same split with about `fraction` of its training images moved to `name`."""
     if fraction <= 0:
@@ -190,7 +167,7 @@ def _draw(
     rows = np.flatnonzero(split == "train")
     if len(np.unique(groups[rows])) < 2:
         raise DataError(f"split.{name}: fewer than two groups are left to draw the {name} set from")
-    chosen = rows[_held_out(groups[rows], strata[rows], fraction, seed)]
+    chosen = rows[choose(groups[rows], strata[rows], fraction, seed)]
     split = split.copy()
     split[chosen] = name
     return split
@@ -260,14 +237,22 @@ def _require_enough(setting: str, wanted: int, found: int) -> None:
         raise DataError(f"split.{setting}: {wanted} wanted, but the training split has {found}")
 
 
-def _require_classes(split: np.ndarray, strata: np.ndarray, names: Sequence[str]) -> None:
+def _require_classes(
+    split: np.ndarray, strata: Names | Integers, settings: SplitSettings, names: Sequence[str]
+) -> None:
     everything = set(map(str, strata))
     problems = []
     for name in names:
         absent = sorted(everything - set(map(str, strata[split == name])))
         if absent:
-            problems.append(
-                f"the {name} split has no image of {', '.join(absent)}; use other fractions or another seed"
-            )
+            problems.append(f"the {name} split has no image of {', '.join(absent)}; {_advice(settings)}")
     if problems:
         raise DataError(*problems)
+
+
+def _advice(settings: SplitSettings) -> str:
+    if settings.fold_by is not None and settings.fold is not None:
+        return f"all of them are in fold {settings.fold} of '{settings.fold_by}'; leave that class out"
+    if settings.fold is not None and (settings.folds == LEAVE_ONE_OUT or settings.inner_fold is not None):
+        return "too few are left without the test fold; leave that class out, or use fewer inner folds"
+    return "use other fractions or another seed"

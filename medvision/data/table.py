@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from medvision.data.cache import Inspection
+from medvision.data.tiles import parse_tile_name
 from medvision.errors import DataError
 
 LABEL_SEPARATOR = "|"
@@ -121,7 +124,9 @@ def check_studies(table: pd.DataFrame) -> list[Problem]:
     if "study" not in table or "label" not in table:
         return []
     keys = [column for column in ("patient", "study") if column in table]
-    several = table.dropna(subset=keys).groupby(keys)["label"].nunique()
+    # Tiles may be labelled singly: an image with a finding has tiles without it.
+    whole = table[[parse_tile_name(name)[1] is None for name in table["image"].astype(str)]]
+    several = whole.dropna(subset=keys).groupby(keys)["label"].nunique()
     torn = several[several > 1]
     if not len(torn):
         return []
@@ -198,3 +203,71 @@ def settle_problems(problems: Sequence[Problem], on_bad_image: str) -> list[int]
         hint = [] if any(not p.rows for p in fatal) else ["data.on_bad_image: skip leaves these images out"]
         raise DataError(*(str(problem) for problem in fatal), *hint)
     return sorted({row for problem in problems for row in problem.rows})
+
+
+def find_problems(
+    table: pd.DataFrame,
+    images: Inspection,
+    masks: Inspection | None,
+    *,
+    classes: Sequence[str],
+    multilabel: bool,
+    group: str,
+    masks_together: Sequence[Problem] = (),
+) -> list[Problem]:
+    """Everything that is wrong with the rows of an image table and their files.
+
+    Args:
+        table: the image table.
+        images: what was found in the image files.
+        masks: what was found in the mask files; None without masks.
+        classes: of the labels.
+        multilabel: several classes an image.
+        group: the column whose values must not share an image.
+        masks_together: what the masks show together.
+    """
+    names = table["image"]
+    problems = [Problem(why, [names[row]], [row]) for row, why in sorted(images.errors.items())]
+    problems += check_labels(table, list(classes), multilabel)
+    problems += check_studies(table)
+    if masks is not None:
+        problems += check_mask_cells(table)
+        wrong = {row: why for row, why in sorted(masks.errors.items()) if row not in images.errors}
+        told = [row for problem in problems for row in problem.rows]
+        problems += [Problem(why, [names[row]], [row]) for row, why in wrong.items() if row not in told]
+        problems += masks_together
+    digests = None if masks is None else masks.digests
+    return problems + check_duplicates(table, images.digests, group, digests)
+
+
+def skipped_table(problems: Sequence[Problem], table: pd.DataFrame) -> pd.DataFrame:
+    """`skipped.csv`: the images of all problems, each with its reason."""
+    rows = [(table["image"][row], problem.what) for problem in problems for row in problem.rows]
+    return pd.DataFrame(rows, columns=["image", "reason"])
+
+
+def label_names(labels: pd.Series, *, multilabel: bool) -> list[str]:
+    """The classes that occur, sorted; of several in one label each."""
+    known = labels.dropna()
+    return sorted(set(known.str.split(LABEL_SEPARATOR).explode() if multilabel else known) - {""})
+
+
+def encode_labels(labels: pd.Series, classes: Sequence[str], *, multilabel: bool) -> np.ndarray:
+    """Labels as numbers.
+
+    Args:
+        labels: checked; of several classes joined by `|`.
+        classes: K names.
+        multilabel: several classes an image, or none.
+
+    Returns:
+        int64 (n,) class numbers, or float32 (n, K) of zeros and ones.
+    """
+    number = {name: k for k, name in enumerate(classes)}
+    if not multilabel:
+        return labels.map(number).to_numpy(dtype=np.int64)
+    targets = np.zeros((len(labels), len(number)), dtype=np.float32)
+    for row, label in enumerate(labels.fillna("")):
+        for name in filter(None, label.split(LABEL_SEPARATOR)):
+            targets[row, number[name]] = 1
+    return targets

@@ -1,15 +1,14 @@
 """What all datamodules share: from the image table to batches. A new data set writes `read_table` only."""
 
-import json
+import copy
 import os
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from lightning.pytorch import LightningDataModule
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -17,22 +16,22 @@ from medvision.config.settings import SplitSettings
 from medvision.data.augmentation import augmentation
 from medvision.data.cache import Inspection
 from medvision.data.images import parse_image_name, read_image
-from medvision.data.loading import EpochBatches, ImageDataset, KeptRows, PixelSource, make_loader
+from medvision.data.loaders import Pools
+from medvision.data.loading import EpochBatches, ImageDataset, KeptRows, PixelSource
 from medvision.data.sources import ImageDecoder, open_source
 from medvision.data.splits import Split, make_split
 from medvision.data.table import (
-    LABEL_SEPARATOR,
     Problem,
-    check_duplicates,
-    check_labels,
-    check_mask_cells,
-    check_studies,
+    encode_labels,
+    find_problems,
+    label_names,
     normalise_table,
     require_groups,
     settle_problems,
+    skipped_table,
 )
 from medvision.errors import ConfigError, DataError
-from medvision.phantoms.files import MARK_FILE
+from medvision.phantoms.files import is_simulated
 
 MOST_WORKERS = 8
 
@@ -79,6 +78,7 @@ class DataModule(LightningDataModule):
         super().__init__()
         self.predicted_split = "test"
         self._prepared = False
+        self._pools = Pools()
 
     # The data set's own part
 
@@ -102,9 +102,7 @@ class DataModule(LightningDataModule):
             return list(self.classes)
         if "label" not in self.image_table:
             return []
-        labels = self.image_table["label"].dropna()
-        names = labels.str.split(LABEL_SEPARATOR).explode() if self.multilabel else labels
-        return sorted(set(names) - {""})
+        return label_names(self.image_table["label"], multilabel=self.multilabel)
 
     @property
     def mask_classes(self) -> list[str]:
@@ -142,30 +140,59 @@ class DataModule(LightningDataModule):
             return
         if not Path(self.root).is_dir():
             raise DataError(f"data.root: {self.root} is no folder; the data set is expected there")
-        self.augment = augmentation(self.augmentation, self.image_size, self.channels)
+        chosen = augmentation(self.augmentation, self.image_size, self.channels)
+        self.augment = None if self.augmentation == "none" else chosen
         self.image_table = self.complete_table(normalise_table(self.read_table(), self.root))
         require_groups(self.image_table, self.split.group)
         pixels, inspection = self._open_pixels(list(self.image_table["image"]))
         masks, of_masks = self.open_masks(inspection)
         if self.resize == "none" and masks is None:
             raise ConfigError("data.resize: none is for masks; write letterbox, stretch or crop")
-        problems = self._find_problems(inspection, of_masks)
+        found_in_masks = [] if of_masks is None else self.check_masks(of_masks)
+        problems = find_problems(
+            self.image_table,
+            inspection,
+            of_masks,
+            classes=self.class_names,
+            multilabel=self.multilabel,
+            group=self.split.group,
+            masks_together=found_in_masks,
+        )
         dropped = settle_problems(problems, self.on_bad_image)
         kept = np.setdiff1d(np.arange(len(self.image_table)), dropped)
-        self.skipped = pd.DataFrame(
-            [(self.image_table["image"][row], problem.what) for problem in problems for row in problem.rows],
-            columns=["image", "reason"],
-        )
+        self.skipped = skipped_table(problems, self.image_table)
         self.inspection, self.mask_inspection = inspection.of_rows(kept), of_masks and of_masks.of_rows(kept)
         self.image_table = self.image_table.iloc[kept].reset_index(drop=True)
         self.pixels: PixelSource = KeptRows(pixels, kept) if dropped else pixels
         self.mask_pixels: PixelSource | None = KeptRows(masks, kept) if dropped and masks is not None else masks
+        self.targets = None
+        if "label" in self.image_table:
+            self.targets = encode_labels(self.image_table["label"], self.class_names, multilabel=self.multilabel)
+        self._assign()
+        self._prepared = True
+
+    def _assign(self) -> None:
         settings = self.split
         if settings.stratify == "label" and "label" not in self.image_table:
             settings = settings.model_copy(update={"stratify": None})
         self.assignment: Split = make_split(self.image_table, settings, self.seed, multilabel=self.multilabel)
-        self.targets = self._targets()
-        self._prepared = True
+
+    def with_split(self, split: SplitSettings, seed: int) -> Self:
+        """The same images under another split and seed: nothing is read, checked or decoded again.
+
+        Args:
+            split: with the same `group`, for which the images were checked.
+            seed: of the split (unless it has one of its own), order and augmentation.
+
+        Raises:
+            DataError: the split cannot be drawn.
+        """
+        self.setup()
+        assert split.group == self.split.group, "images are checked for one kind of group"
+        other = copy.copy(self)
+        other.split, other.seed, other.trainer, other.predicted_split = split, seed, None, "test"
+        other._assign()
+        return other
 
     def complete_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with what the settings add to it."""
@@ -178,20 +205,6 @@ class DataModule(LightningDataModule):
     def check_masks(self, found: Inspection) -> list[Problem]:
         """What the masks show together."""
         return []
-
-    def _find_problems(self, images: Inspection, masks: Inspection | None) -> list[Problem]:
-        names = self.image_table["image"]
-        problems = [Problem(why, [names[row]], [row]) for row, why in sorted(images.errors.items())]
-        problems += check_labels(self.image_table, self.class_names, self.multilabel)
-        problems += check_studies(self.image_table)
-        if masks is not None:
-            problems += check_mask_cells(self.image_table)
-            wrong = {row: why for row, why in sorted(masks.errors.items()) if row not in images.errors}
-            told = [row for problem in problems for row in problem.rows]
-            problems += [Problem(why, [names[row]], [row]) for row, why in wrong.items() if row not in told]
-            problems += self.check_masks(masks)
-        digests = None if masks is None else masks.digests
-        return problems + check_duplicates(self.image_table, images.digests, self.split.group, digests)
 
     def _open_pixels(self, names: list[str]) -> tuple[PixelSource, Inspection]:
         decode = ImageDecoder(self.read_pixels, self.digest, self.image_size, self.resize)
@@ -208,18 +221,6 @@ class DataModule(LightningDataModule):
             None if self.resize == "none" else shape,
             cached=self.cache,
         )
-
-    def _targets(self) -> np.ndarray | None:
-        if "label" not in self.image_table:
-            return None
-        number = {name: k for k, name in enumerate(self.class_names)}
-        if not self.multilabel:
-            return self.image_table["label"].map(number).to_numpy(dtype=np.int64)
-        targets = np.zeros((len(self.image_table), len(number)), dtype=np.float32)
-        for row, label in enumerate(self.image_table["label"].fillna("")):
-            for name in filter(None, label.split(LABEL_SEPARATOR)):
-                targets[row, number[name]] = 1
-        return targets
 
     # What the rest of the program asks
 
@@ -249,8 +250,7 @@ class DataModule(LightningDataModule):
     @property
     def simulated(self) -> bool:
         """Whether the images were drawn by this program instead of seen by a device."""
-        mark = Path(self.root) / MARK_FILE
-        return mark.is_file() and bool(json.loads(mark.read_text(encoding="utf-8")))
+        return is_simulated(Path(self.root))
 
     def split_table(self) -> pd.DataFrame:
         """`split.csv`: image, label, mask, patient, study, group, split, fold, SHA-256 of the files, metadata."""
@@ -264,10 +264,8 @@ class DataModule(LightningDataModule):
 
     def dataset(self, split: str, *, augmented: bool = False) -> ImageDataset:
         """The images of a split, in the order of the table."""
-        rows = self.assignment.rows(split)
-        augment = self.augment if augmented and self.augmentation != "none" else None
-        targets = None if self.targets is None else self.targets[rows]
-        return ImageDataset(self.pixels, rows, targets, augment, self.seed, self.mask_pixels)
+        rows, augment = self.assignment.rows(split), self.augment if augmented else None
+        return ImageDataset(self.pixels, rows, self.targets, augment, self.seed, self.mask_pixels)
 
     # Loaders
 
@@ -290,11 +288,12 @@ class DataModule(LightningDataModule):
     def _loader(self, dataset: ImageDataset, *, shuffle: bool, one_by_one: bool = False) -> Any:
         trainer = self.trainer
         rank, world, epoch = (trainer.global_rank, trainer.world_size, trainer.current_epoch) if trainer else (0, 1, 0)
-        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
         size = world if one_by_one else self.batch_size
         batches = EpochBatches(len(dataset), size, shuffle=shuffle, seed=self.seed, rank=rank, world=world)
         batches.set_epoch(epoch)
         workers = self.num_workers
-        if workers is None and on_gpu and (dataset.augment is not None or not self.cache):
+        if workers is None and gpu and (dataset.augment is not None or not self.cache):
             workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
-        return make_loader(dataset, batches, workers=workers, pin_memory=on_gpu and torch.cuda.is_available())
+        kind = "train" if shuffle else "one by one" if one_by_one else "in order"
+        return self._pools.loader(kind, dataset, batches, workers=workers, pin_memory=gpu)

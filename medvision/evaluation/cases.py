@@ -8,6 +8,7 @@ import pandas as pd
 
 from medvision.data.table import LABEL_SEPARATOR, MOST_LISTED
 from medvision.errors import DataError
+from medvision.evaluation.folds import Decisions, Rows, rows_by_decision
 from medvision.evaluation.operating_point import UNCHANGED, Aggregate, Decision, check_rule, decide
 from medvision.evaluation.predictions import THRESHOLD, probability_columns
 
@@ -39,35 +40,49 @@ class Cases:
 
 
 def cases_by_level(
-    frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False, decision: Decision = UNCHANGED
+    frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False, decision: Decisions = UNCHANGED
 ) -> dict[str, Cases]:
-    """The cases of one split at every level it has.
+    """The cases of one split, or of the tests of all folds, at every level it has.
 
     Images always; studies where a column `study` says which image belongs to which; patients where each has one
     target only, some have several images, and they are not the studies again. The probabilities of a study or patient
     come from its images, by default as their mean. An image without a study is a study of its own.
 
+    Where the aggregate says that a finding in one image is enough (`max`, `noisy_or`), it says so of the truth, too:
+    studies and patients may have images with different targets, and are positive if any of them is. A level with a
+    unit that stands in several folds, each with a decision of its own, is left out.
+
     Args:
         frame: a checked prediction table; `predicted` is the decision about each image.
         classes: their names in order.
         multilabel: several classes an image, or none.
-        decision: how images become one probability, and the thresholds of studies and patients.
+        decision: how images become one probability, and the thresholds of studies and patients; of one network or of
+            those of all folds.
 
     Raises:
-        DataError: the images of a study have different targets.
+        DataError: the images of a study have different targets, and the aggregate is their mean.
     """
     images = image_cases(frame, classes, multilabel=multilabel)
+    parts = rows_by_decision(decision, frame)
+    enough = all(one.aggregate != "mean" for one, _ in parts)
     levels = {"image": images}
     if "study" in frame and _known(frame["study"]).any():
         study = _study_numbers(frame, images.groups)
         torn = _torn(images.truth, study)
-        if len(torn):
-            raise DataError(*_describe_torn(frame, study, torn))
-        levels["study"] = unite_cases(images, study, "study", decision)
+        if len(torn) and not enough:
+            raise DataError(*_describe_torn(frame, study, torn, unitable=multilabel or len(classes) == 2))
+        if not _crosses(study, parts):
+            levels["study"] = unite_cases(images, study, "study", parts)
     units = levels.get("study", images)
-    if images.patients < len(units.truth) and not len(_torn(images.truth, images.groups)):
-        levels["patient"] = unite_cases(images, images.groups, "patient", decision)
+    one_target = enough or not len(_torn(images.truth, images.groups))
+    if images.patients < len(units.truth) and one_target and not _crosses(images.groups, parts):
+        levels["patient"] = unite_cases(images, images.groups, "patient", parts)
     return levels
+
+
+def _crosses(units: np.ndarray, parts: Sequence[tuple[Decision, Rows]]) -> bool:
+    """Whether any unit has images under several decisions."""
+    return sum(len(np.unique(units[rows])) for _, rows in parts) > int(units.max()) + 1
 
 
 def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool = False) -> Cases:
@@ -82,20 +97,28 @@ def image_cases(frame: pd.DataFrame, classes: Sequence[str], *, multilabel: bool
     )
 
 
-def unite_cases(images: Cases, units: np.ndarray, level: str, decision: Decision = UNCHANGED) -> Cases:
+def unite_cases(images: Cases, units: np.ndarray, level: str, parts: Sequence[tuple[Decision, Rows]]) -> Cases:
     """Aggregate the probabilities of the images of each unit, and decide anew.
 
     Args:
         images: one case an image.
-        units: (n,) int64, the study or patient of each image, numbered from 0; one target a unit.
+        units: (n,) int64, the study or patient of each image, numbered from 0.
         level: study or patient.
-        decision: aggregate and thresholds.
+        parts: aggregate and thresholds, with the images they are for; no unit has images in two parts.
     """
     classes, multilabel = images.classes, images.multilabel
-    probabilities = aggregate_probabilities(images.probabilities, units, decision.aggregate, multilabel=multilabel)
     _, first = np.unique(units, return_index=True)
-    predicted = decide(probabilities, classes, decision, level, multilabel=multilabel)
-    return Cases(images.truth[first], predicted, probabilities, images.groups[first], classes, multilabel)
+    truth, predicted = images.truth[first], np.empty_like(images.truth[first])
+    probabilities = np.empty(truth.shape)
+    for decision, rows in parts:
+        there, own = np.unique(units[rows], return_inverse=True)
+        united = aggregate_probabilities(images.probabilities[rows], own, decision.aggregate, multilabel=multilabel)
+        probabilities[there] = united
+        predicted[there] = decide(united, classes, decision, level, multilabel=multilabel)
+        if decision.aggregate != "mean":
+            shown = images.truth[rows].astype(np.float64)
+            truth[there] = aggregate_probabilities(shown, own, "max", multilabel=multilabel) > 0
+    return Cases(truth, predicted, probabilities, images.groups[first], classes, multilabel)
 
 
 def aggregate_probabilities(
@@ -162,15 +185,19 @@ def _torn(truth: np.ndarray, units: np.ndarray) -> np.ndarray:
     return np.unique(units[different])
 
 
-def _describe_torn(frame: pd.DataFrame, study: np.ndarray, torn: np.ndarray) -> list[str]:
+def _describe_torn(frame: pd.DataFrame, study: np.ndarray, torn: np.ndarray, *, unitable: bool) -> list[str]:
+    cure = "leave the column study out if a study shows several"
+    cure += ", or set evaluation.aggregate to max or noisy_or if a finding in one image is enough" if unitable else ""
     lines = []
     for number in torn[:MOST_LISTED]:
         rows = frame[study == number]
         patient = f" of patient {rows['patient'].iloc[0]}" if "patient" in rows else ""
         targets = ", ".join(repr(name) for name in sorted(set(rows["target"].fillna(""))))
         lines.append(f"study {rows['study'].iloc[0]}{patient}: its images have the targets {targets}; expected one")
+    if len(torn) <= MOST_LISTED:
+        lines[-1] += f"; {cure}"
     if len(torn) > MOST_LISTED:
-        lines.append(f"and {len(torn) - MOST_LISTED} more studies; leave the column study out if a study shows several")
+        lines.append(f"and {len(torn) - MOST_LISTED} more studies; {cure}")
     return lines
 
 

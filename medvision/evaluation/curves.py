@@ -15,9 +15,11 @@ import pandas as pd
 from medvision.evaluation.bootstrap import bootstrap_metrics
 from medvision.evaluation.calibration import reliability_points
 from medvision.evaluation.cases import Cases, cases_by_level
-from medvision.evaluation.decision import UNCHANGED, Decision, undo_temperature
+from medvision.evaluation.decision import undo_temperature
+from medvision.evaluation.folds import Decisions, any_temperature, first_repeat, thresholds_by_fold
 from medvision.evaluation.intervals import percentile_interval
 from medvision.evaluation.metrics import patients_behind
+from medvision.evaluation.operating_point import UNCHANGED
 from medvision.evaluation.predictions import check_predictions
 from medvision.evaluation.weighted import Ranking, Scorer
 
@@ -41,9 +43,11 @@ def curves(
     multilabel: bool = False,
     resamples: int = 2000,
     seed: int = 0,
-    decision: Decision = UNCHANGED,
+    decision: Decisions = UNCHANGED,
 ) -> dict[str, Points]:
     """The points of all curves of one split, at every level, with pointwise 95 % bands over patients.
+
+    Of a repeated cross-validation these are the curves of the first repeat: a mean of curves is the curve of no model.
 
     Args:
         table: the rows of one split of the prediction table, calibrated and decided.
@@ -55,7 +59,8 @@ def curves(
 
     Returns:
         {level: {`roc`, `pr`: {class: {x, y, low, high}}, `pr` with the `prevalence`; `operating_point`: {class:
-        {sensitivity, specificity, precision, threshold}}; `reliability`: {calibrated, uncalibrated: {class or top:
+        {sensitivity, specificity, precision, threshold}}, of folds with `thresholds`, {fold: threshold}, and a
+        `threshold` only where it is that of all folds; `reliability`: {calibrated, uncalibrated: {class or top:
         {predicted, observed, low, high, n}}}; `net_benefit`: {class: {threshold, model, low, high, all}}}}. Lists of
         numbers with 5 decimals, None where undefined. A class that no case shows, or every case, has no curves; three
         exclusive classes or more have no operating points and no net benefit; `uncalibrated` is there where the
@@ -65,10 +70,11 @@ def curves(
     Raises:
         DataError: the table is not one that can be scored.
     """
+    table = first_repeat(table)
     check_predictions(table, classes, multilabel=multilabel)
     levels = cases_by_level(table, classes, multilabel=multilabel, decision=decision)
     before: dict[str, Cases] = {}
-    if decision.temperature != 1:
+    if any_temperature(decision):
         raw = undo_temperature(table, classes, decision, multilabel=multilabel)
         before = cases_by_level(raw, classes, multilabel=multilabel, decision=decision)
     found = {}
@@ -221,7 +227,7 @@ def _band(drawn: Floats | None, patients: int) -> dict[str, list[float | None]]:
     return {"low": _plain([low for low, _ in ends]), "high": _plain([high for _, high in ends])}
 
 
-def _operating_points(cases: Cases, level: str, decision: Decision) -> Points:
+def _operating_points(cases: Cases, level: str, decision: Decisions) -> Points:
     """What the decisions give, of the classes that have curves and a threshold."""
     points: Points = {}
     for k in _rankings(cases) if _decided_apart(cases) else ():
@@ -232,7 +238,7 @@ def _operating_points(cases: Cases, level: str, decision: Decision) -> Points:
             "precision": true[said].mean() if said.any() else np.nan,
         }
         rounded = dict(zip(shares, _plain(list(shares.values())), strict=True))
-        points[name] = {**rounded, "threshold": decision.threshold(level, name)}
+        points[name] = {**rounded, **thresholds_by_fold(decision, level, name)}
     return points
 
 

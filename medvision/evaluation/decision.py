@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from medvision.evaluation.cases import cases_by_level, image_cases
+from medvision.evaluation.folds import Decisions, FoldDecisions, any_temperature, read_decision, rows_by_decision
 from medvision.evaluation.operating_point import (
     UNCHANGED,
     Aggregate,
@@ -23,7 +24,18 @@ from medvision.evaluation.predictions import (
 )
 from medvision.evaluation.temperature import fit_temperature, temper, untemper
 
-__all__ = ["UNCHANGED", "Aggregate", "Decision", "apply_decision", "check_rule", "choose_decision", "undo_temperature"]
+__all__ = [
+    "UNCHANGED",
+    "Aggregate",
+    "Decision",
+    "Decisions",
+    "FoldDecisions",
+    "apply_decision",
+    "check_rule",
+    "choose_decision",
+    "read_decision",
+    "undo_temperature",
+]
 
 
 def choose_decision(
@@ -86,14 +98,14 @@ def _choose_thresholds(
 
 
 def apply_decision(
-    raw: pd.DataFrame, classes: Sequence[str], decision: Decision, *, multilabel: bool = False
+    raw: pd.DataFrame, classes: Sequence[str], decision: Decisions, *, multilabel: bool = False
 ) -> pd.DataFrame:
     """Calibrate the probabilities of images, and answer anew.
 
     Args:
         raw: rows of the prediction table, of any split, with the probabilities as the network gives them.
         classes: their names in order.
-        decision: what was chosen.
+        decision: what was chosen, for one network or for those of all folds.
         multilabel: several classes an image, or none.
 
     Returns:
@@ -101,10 +113,14 @@ def apply_decision(
     """
     columns = probability_columns(classes)
     table = raw.copy()
-    if decision.temperature != 1:
-        tempered = temper(raw[columns].to_numpy(dtype=np.float64), decision.temperature, multilabel=multilabel)
-        table[columns] = _shortest(tempered, multilabel)
-    answers = decide(table[columns].to_numpy(dtype=np.float64), classes, decision, "image", multilabel=multilabel)
+    values = raw[columns].to_numpy(dtype=np.float64, copy=True)
+    answers = np.zeros(values.shape, dtype=bool)
+    for one, rows in rows_by_decision(decision, raw):
+        if one.temperature != 1:
+            values[rows] = _shortest(temper(values[rows], one.temperature, multilabel=multilabel), multilabel)
+        answers[rows] = decide(values[rows], classes, one, "image", multilabel=multilabel)
+    if any_temperature(decision):
+        table[columns] = values
     table["predicted"] = np.array([join_names(classes, row) for row in answers], dtype=object)
     return table
 
@@ -116,7 +132,7 @@ def _shortest(tempered: np.ndarray, multilabel: bool) -> np.ndarray:
 
 
 def undo_temperature(
-    table: pd.DataFrame, classes: Sequence[str], decision: Decision, *, multilabel: bool = False
+    table: pd.DataFrame, classes: Sequence[str], decision: Decisions, *, multilabel: bool = False
 ) -> pd.DataFrame:
     """The table with the probabilities that the network gave; `predicted` stays the decision.
 
@@ -126,10 +142,13 @@ def undo_temperature(
         decision: what had been applied.
         multilabel: several classes an image, or none.
     """
-    if decision.temperature == 1:
+    if not any_temperature(decision):
         return table
     columns = probability_columns(classes)
     before = table.copy()
-    calibrated = table[columns].to_numpy(dtype=np.float64)
-    before[columns] = untemper(calibrated, decision.temperature, multilabel=multilabel)
+    values = table[columns].to_numpy(dtype=np.float64, copy=True)
+    for one, rows in rows_by_decision(decision, table):
+        if one.temperature != 1:
+            values[rows] = untemper(values[rows], one.temperature, multilabel=multilabel)
+    before[columns] = values
     return before

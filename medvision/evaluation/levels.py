@@ -9,7 +9,7 @@ import pandas as pd
 
 from medvision.evaluation import segmentation
 from medvision.evaluation.cases import Cases, cases_by_level, patient_numbers
-from medvision.evaluation.decision import Decision
+from medvision.evaluation.folds import Decisions
 from medvision.evaluation.headline import LabelSide, MaskSide, Side, label_headline, pick_cases, pick_masks
 from medvision.evaluation.intervals import Entry, Method
 from medvision.evaluation.metrics import score_cases
@@ -83,7 +83,7 @@ class Level:
         if self.masks is not None:
             masks = pick_masks(self.masks.cases, self.masks.shown, rows)
             names, unit = self.masks.names, self.masks.unit
-            scored = segmentation.score_cases(masks, names, unit, resamples=resamples, seed=seed, interval=interval)
+            scored = segmentation.score_repeats([masks], names, unit, resamples=resamples, seed=seed, interval=interval)
             entries |= {name: entry for name, entry in scored.items() if "low" in entry}
         return entries
 
@@ -94,7 +94,7 @@ def read_levels(
     mask_classes: Sequence[str],
     *,
     multilabel: bool,
-    decision: Decision,
+    decision: Decisions,
 ) -> dict[str, Level]:
     """The levels of one split: those of `classification_metrics` and of `segmentation_metrics`.
 

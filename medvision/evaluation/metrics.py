@@ -1,12 +1,14 @@
 """Metrics of one split of the prediction table, with intervals, as they stand in `metrics.json`."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from medvision.evaluation.cases import Cases, cases_by_level
-from medvision.evaluation.decision import Decision, undo_temperature
+from medvision.evaluation.decision import undo_temperature
+from medvision.evaluation.folds import Decisions, Score, any_temperature, average, split_repeats, values_by_repeat
 from medvision.evaluation.intervals import (
     Entry,
     Method,
@@ -37,9 +39,12 @@ def classification_metrics(
     resamples: int = 2000,
     seed: int = 0,
     interval: Method = "bca",
-    decision: Decision = UNCHANGED,
+    decision: Decisions = UNCHANGED,
 ) -> dict[str, dict[str, Entry]]:
-    """How good the predictions of one split are, and how sure that is.
+    """How good the predictions of one split, or of the tests of all folds, are, and how sure that is.
+
+    Of a repeated cross-validation (column `repeat`) a value is the mean of those of the repeats; its interval draws
+    each patient in all repeats at once, for repeats do not make patients more.
 
     Args:
         predictions: the rows of one split of the prediction table, with the decision applied.
@@ -48,7 +53,8 @@ def classification_metrics(
         resamples: of the bootstrap over patients; 0 for no intervals.
         seed: of the bootstrap.
         interval: how intervals come from the resamples.
-        decision: what was applied: images are united and decided upon as it says.
+        decision: what was applied, of one network or of those of all folds: images are united and decided upon as it
+            says.
 
     Returns:
         {level: {metric: {value, low, high, method, n, patients}}}, level image, study or patient; None where undefined,
@@ -57,20 +63,27 @@ def classification_metrics(
         `mirrored` for `ece`, and instead of `bca` `jackknife` for slopes.
         `confusion_matrix` (rows true, columns predicted) or, for several labels, `label_counts`, both with
         `class_patients`, how many have each class; and `absent_classes`. Where there is a temperature, `uncalibrated`
-        holds the entries of `UNCALIBRATED` of the probabilities without it.
+        holds the entries of `UNCALIBRATED` of the probabilities without it. Of several repeats an entry holds
+        `repeats`, the value of each; the counts of answers are those of the first.
 
     Raises:
         DataError: the table is not one that can be scored.
     """
-    check_predictions(predictions, classes, multilabel=multilabel)
-    levels = cases_by_level(predictions, classes, multilabel=multilabel, decision=decision)
+    tables = split_repeats(predictions)
+    for table in tables:
+        check_predictions(table, classes, multilabel=multilabel)
+    levels = [cases_by_level(table, classes, multilabel=multilabel, decision=decision) for table in tables]
     found = {
-        level: score_cases(cases, resamples=resamples, seed=seed, interval=interval) for level, cases in levels.items()
+        level: score_repeats([cases[level] for cases in levels], resamples=resamples, seed=seed, interval=interval)
+        for level in levels[0]
+        if all(level in cases for cases in levels)
     }
-    if decision.temperature != 1:
-        before = undo_temperature(predictions, classes, decision, multilabel=multilabel)
-        for level, cases in cases_by_level(before, classes, multilabel=multilabel, decision=decision).items():
-            found[level]["uncalibrated"] = _score_uncalibrated(cases, resamples, seed, interval)
+    if any_temperature(decision):
+        before = [undo_temperature(table, classes, decision, multilabel=multilabel) for table in tables]
+        levels = [cases_by_level(table, classes, multilabel=multilabel, decision=decision) for table in before]
+        for level, entries in found.items():
+            repeats = [cases[level] for cases in levels]
+            entries["uncalibrated"] = _score_uncalibrated(repeats, resamples, seed, interval)
     return found
 
 
@@ -83,32 +96,62 @@ def score_cases(cases: Cases, *, resamples: int, seed: int, interval: Method) ->
         seed: of the bootstrap.
         interval: how intervals come from the resamples.
     """
-    score = Scorer(cases)
-    resampled = resample(score, cases.groups, resamples=resamples, seed=seed, method=interval)
-    entries = metric_entries(cases, score(np.ones((len(cases.truth), 1))), resampled)
-    entries |= {"label_counts": _label_counts(cases)} if cases.multilabel else {"confusion_matrix": _confusion(cases)}
-    absent = [name for name, there in zip(cases.classes, score.present, strict=True) if not there]
+    return score_repeats([cases], resamples=resamples, seed=seed, interval=interval)
+
+
+def score_repeats(repeats: Sequence[Cases], *, resamples: int, seed: int, interval: Method) -> dict[str, Entry]:
+    """All metrics of one level, each the mean over repeats of a cross-validation.
+
+    Args:
+        repeats: the same images, studies or patients, in the same order, as each repeat answered them.
+        resamples: of the bootstrap over patients; 0 for no intervals.
+        seed: of the bootstrap.
+        interval: how intervals come from the resamples.
+    """
+    scorers = [Scorer(cases) for cases in repeats]
+    first = repeats[0]
+    entries = _averaged_entries(scorers, repeats, resamples=resamples, seed=seed, interval=interval)
+    entries |= {"label_counts": _label_counts(first)} if first.multilabel else {"confusion_matrix": _confusion(first)}
+    absent = [name for name, there in zip(first.classes, scorers[0].present, strict=True) if not there]
     return {**entries, "absent_classes": {"value": absent}}
 
 
-def metric_entries(cases: Cases, values: dict[str, np.ndarray], resampled: Resampled | None) -> dict[str, Entry]:
+def _averaged_entries(
+    scorers: Sequence[Score], repeats: Sequence[Cases], *, resamples: int, seed: int, interval: Method
+) -> dict[str, Entry]:
+    """The entries of what each scorer says of its repeat."""
+    score = average(scorers)
+    resampled = resample(score, repeats[0].groups, resamples=resamples, seed=seed, method=interval)
+    whole = np.ones((len(repeats[0].truth), 1))
+    entries = metric_entries(repeats, score(whole), resampled)
+    if len(scorers) > 1:
+        for name, values in values_by_repeat(scorers, whole).items():
+            entries[name]["repeats"] = values
+    return entries
+
+
+def metric_entries(
+    repeats: Sequence[Cases], values: dict[str, np.ndarray], resampled: Resampled | None
+) -> dict[str, Entry]:
     """Value and interval of metrics, the interval from resamples or, where it is due, from a formula.
 
     Args:
-        cases: images, studies or patients.
+        repeats: the same images, studies or patients, as each repeat answered them.
         values: (1,) float64, of all cases, for every metric wanted.
         resampled: at least these metrics; None for no intervals.
     """
+    cases = repeats[0]
     counts = {"n": len(cases.truth), "patients": cases.patients}
-    behind = patients_behind(cases)
+    behind = _fewest_behind(repeats)
     entries = {
         name: {**interval_entry(name, float(value[0]), resampled, behind.get(name, cases.patients)), **counts}
         for name, value in values.items()
     }
     if resampled is not None:
-        for name, counted in proportions(cases).items():
+        counted = [proportions(one) for one in repeats]
+        for name in counted[0]:
             if name in entries:
-                entries[name] |= _exact_share(entries[name], counted, cases.groups)
+                entries[name] |= _exact_share(entries[name], [one[name] for one in counted], cases.groups)
         for name, k in _areas(cases).items():
             if name in entries:
                 entries[name] |= _exact_area(entries[name], cases.truth[:, k], cases.groups)
@@ -117,14 +160,19 @@ def metric_entries(cases: Cases, values: dict[str, np.ndarray], resampled: Resam
     return entries
 
 
-def _score_uncalibrated(cases: Cases, resamples: int, seed: int, interval: Method) -> dict[str, Entry]:
-    scorer = Scorer(cases)
-
-    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
+def _score_uncalibrated(repeats: Sequence[Cases], resamples: int, seed: int, interval: Method) -> dict[str, Entry]:
+    def score(scorer: Scorer, weights: np.ndarray) -> dict[str, np.ndarray]:
         return {name: value for name, value in scorer(weights).items() if name.startswith(UNCALIBRATED)}
 
-    resampled = resample(score, cases.groups, resamples=resamples, seed=seed, method=interval)
-    return metric_entries(cases, score(np.ones((len(cases.truth), 1))), resampled)
+    scorers = [partial(score, Scorer(cases)) for cases in repeats]
+    return _averaged_entries(scorers, repeats, resamples=resamples, seed=seed, interval=interval)
+
+
+def _fewest_behind(repeats: Sequence[Cases]) -> dict[str, int]:
+    """See `patients_behind`; of what depends on the answers, in the repeat where these are fewest."""
+    counts = [patients_behind(cases) for cases in repeats]
+    names = dict.fromkeys(name for one in counts for name in one)
+    return {name: min(one.get(name, repeats[0].patients) for one in counts) for name in names}
 
 
 def patients_behind(cases: Cases) -> dict[str, int]:
@@ -180,15 +228,22 @@ def _areas(cases: Cases) -> dict[str, int]:
     return areas if cases.multilabel or len(cases.classes) != 2 else {**areas, "auroc": 1}
 
 
-def _exact_share(entry: Entry, counted: np.ndarray, groups: np.ndarray) -> Entry:
+def _exact_share(entry: Entry, counted: Sequence[np.ndarray], groups: np.ndarray) -> Entry:
     """Wilson's interval where it is due, with what the entry says of it; empty elsewhere.
 
     Where all or none of several images of a patient are right, in every patient, each resample is the same. The images
-    then say at least as much as one of each patient would, so the interval is that of as many cases as patients.
+    then say at least as much as one of each patient would, so the interval is that of as many cases as patients. The
+    mean over repeats is that of cases which are right in a part of the repeats; such a mean varies less than a share.
+
+    Args:
+        entry: of the share.
+        counted: (n,) bool for every repeat, the cases that the share is of.
+        groups: (n,) int64, their patients.
     """
-    patients, n = len(np.unique(groups[counted])), int(counted.sum())
+    patients = min(len(np.unique(groups[rows])) for rows in counted)
+    independent = all((rows == counted[0]).all() for rows in counted) and patients == int(counted[0].sum())
     extreme = entry["value"] in (0, 1)
-    if entry["value"] is None or (patients < n and not extreme):
+    if entry["value"] is None or not (independent or extreme):
         return {}
     low, high = wilson_interval(entry["value"] * patients, patients)
     return {"low": low, "high": high, "method": "wilson"}

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from medvision.evaluation.cases import Cases, image_cases
-from medvision.evaluation.operating_point import UNCHANGED, Decision
+from medvision.evaluation.folds import Decisions, rows_by_decision
+from medvision.evaluation.operating_point import UNCHANGED
 
 MISTAKE, UNCERTAIN = "mistake", "uncertain"
 MOST = 12
@@ -26,7 +27,7 @@ def notable_cases(
     classes: Sequence[str],
     *,
     multilabel: bool = False,
-    decision: Decision = UNCHANGED,
+    decision: Decisions = UNCHANGED,
     most: int = MOST,
 ) -> pd.DataFrame:
     """Choose rows of a prediction table that a reader should see.
@@ -56,7 +57,7 @@ def notable_cases(
     mistakes = _take(np.argsort(-error, kind="stable"), wrong.any(axis=1), cases.groups, most)
     left = np.ones(len(table), dtype=bool)
     left[mistakes] = False
-    doubted, distance = _distances(cases, decision)
+    doubted, distance = _distances(cases, _thresholds(table, classes, decision))
     few = min(most, math.ceil(MOST_UNCERTAIN * len(table)))
     uncertain = _take(np.argsort(distance, kind="stable"), left, cases.groups, few)
     rows = np.array(mistakes + uncertain, dtype=np.int64)
@@ -80,16 +81,24 @@ def _errors(cases: Cases, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return label, np.take_along_axis(error, label[:, None], axis=1)[:, 0]
 
 
-def _distances(cases: Cases, decision: Decision) -> tuple[np.ndarray, np.ndarray]:
+def _thresholds(table: pd.DataFrame, classes: Sequence[str], decision: Decisions) -> np.ndarray:
+    """(n, K) float64, those of each image."""
+    thresholds = np.empty((len(table), len(classes)))
+    for one, rows in rows_by_decision(decision, table):
+        thresholds[rows] = [one.threshold("image", name) for name in classes]
+    return thresholds
+
+
+def _distances(cases: Cases, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The class number in question and its distance to another decision, both (n,)."""
     probabilities, classes = cases.probabilities, cases.classes
     if cases.multilabel:
-        distance = np.abs(probabilities - [decision.threshold("image", name) for name in classes])
+        distance = np.abs(probabilities - thresholds)
         label = distance.argmin(axis=1)
         return label, np.take_along_axis(distance, label[:, None], axis=1)[:, 0]
     label = cases.predicted.argmax(axis=1)
     if len(classes) == 2:
-        return label, np.abs(probabilities[:, 1] - decision.threshold("image", classes[1]))
+        return label, np.abs(probabilities[:, 1] - thresholds[:, 1])
     largest = np.sort(probabilities, axis=1)
     return label, largest[:, -1] - largest[:, -2]
 

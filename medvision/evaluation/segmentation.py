@@ -11,6 +11,7 @@ import pandas as pd
 from medvision.data.table import MOST_LISTED, Problem
 from medvision.errors import DataError
 from medvision.evaluation.cases import patient_numbers
+from medvision.evaluation.folds import Score, average, split_repeats, values_by_repeat
 from medvision.evaluation.intervals import Entry, Method, interval_entry, resample
 from medvision.evaluation.mask_scores import DISTANCES, OVERLAPS, score_names
 from medvision.evaluation.predictions import LEADING
@@ -191,10 +192,12 @@ def segmentation_metrics(
 
     A metric of a class is the mean over the images where it is defined; at the level `patient` first over the images
     of a patient, then over patients. An infinite distance is left out and counted. `dice` and its like without a class
-    are means over the classes that occur in the true masks, undefined where one of these is.
+    are means over the classes that occur in the true masks, undefined where one of these is. Of a repeated
+    cross-validation (column `repeat`) a value is the mean of those of the repeats; its interval draws each patient in
+    all repeats at once.
 
     Args:
-        frame: the rows of one split of the prediction table.
+        frame: the rows of one split of the prediction table, or of the tests of all folds.
         classes: `mask_classes`, the background first.
         resamples: of the bootstrap over patients; 0 for no intervals.
         seed: of the bootstrap.
@@ -204,43 +207,73 @@ def segmentation_metrics(
         {level: {metric: {value, low, high, method, n, patients}}}, level image, and patient where some have several
         images; None where undefined. n and patients are those that count. Distances and areas have a `unit`, distances
         also `infinite`: how many images, or patients with such an image, have an infinite one. `absent_mask_classes`
-        names the classes without any true pixel, with n and patients of the whole split.
+        names the classes without any true pixel, with n and patients of the whole split. Of several repeats an entry
+        holds `repeats`, the value of each; n, patients and infinite are the fewest and the most of any.
 
     Raises:
         DataError: the table is not one that can be scored.
     """
-    check_segmentation(frame, classes)
-    images = image_cases(frame, classes)
+    tables = split_repeats(frame)
+    for table in tables:
+        check_segmentation(table, classes)
+    images = [image_cases(table, classes) for table in tables]
     levels = {"image": images}
     if "patient" in frame:
-        named = frame["patient"].fillna("").astype(str)
+        named = tables[0]["patient"].fillna("").astype(str)
         if named[named != ""].duplicated().any():
-            levels["patient"] = patient_cases(images)
+            levels["patient"] = [patient_cases(cases) for cases in images]
     unit = str(frame["unit"].iloc[0])
     return {
-        level: score_cases(cases, classes[1:], unit, resamples=resamples, seed=seed, interval=interval)
-        for level, cases in levels.items()
+        level: score_repeats(repeats, classes[1:], unit, resamples=resamples, seed=seed, interval=interval)
+        for level, repeats in levels.items()
     }
 
 
-def score_cases(
-    cases: MaskCases, names: Sequence[str], unit: str, *, resamples: int, seed: int, interval: Method
+def score_repeats(
+    repeats: Sequence[MaskCases], names: Sequence[str], unit: str, *, resamples: int, seed: int, interval: Method
 ) -> dict[str, Entry]:
-    """All metrics of one level.
+    """All metrics of one level, each the mean over repeats of a cross-validation.
 
     Args:
-        cases: images or patients.
+        repeats: the same images or patients, in the same order, as each repeat answered them.
         names: of the C foreground classes.
         unit: of the distances.
         resamples: of the bootstrap over patients; 0 for no intervals.
         seed: of the bootstrap.
         interval: how intervals come from the resamples.
     """
+    cases, chosen = repeats[0], _choose_classes(repeats[0], names)
+    patients = int(cases.groups.max()) + 1
+    scores = [_scorer(one, chosen) for one in repeats]
+    score, whole = average(scores), np.ones((patients, 1))
+    resampled = resample(score, np.arange(patients), resamples=resamples, seed=seed, method=interval)
+    by_repeat = values_by_repeat(scores, whole) if len(scores) > 1 else {}
+    counts = [_sum_groups(np.isfinite(one.values), one.groups) for one in repeats]
+    entries: dict[str, Entry] = {}
+    for name, value in score(whole).items():
+        m, which = chosen[name]
+        fewest = min(int(np.count_nonzero(one[:, which, m], axis=0).min(initial=patients)) for one in counts)
+        entries[name] = {
+            **interval_entry(name, float(value[0]), resampled, fewest),
+            "n": min(int(np.isfinite(one.values[:, which, m]).any(axis=1).sum()) for one in repeats),
+            "patients": min(int(one[:, which, m].any(axis=1).sum()) for one in counts),
+        }
+        if CLASS_METRICS[m] in DISTANCES:
+            infinite = max(int(one.infinite[:, which, m].any(axis=1).sum()) for one in repeats)
+            entries[name] |= {"unit": unit, "infinite": infinite}
+        elif CLASS_METRICS[m] in AREAS:
+            entries[name]["unit"] = AREA_UNITS[unit]
+        if name in by_repeat:
+            entries[name]["repeats"] = by_repeat[name]
+    absent = [name for name, there in zip(names, cases.present, strict=True) if not there]
+    return {**entries, "absent_mask_classes": {"value": absent, "n": len(cases.values), "patients": patients}}
+
+
+def _scorer(cases: MaskCases, chosen: dict[str, tuple[int, list[int]]]) -> Score:
+    """The metrics under any weights of patients."""
     counted = np.isfinite(cases.values)
     sums = _sum_groups(np.where(counted, cases.values, 0), cases.groups)
     counts = _sum_groups(counted, cases.groups)
-    patients = len(sums)
-    chosen = _choose_classes(cases, names)
 
     def score(weights: Floats) -> dict[str, Floats]:
         # (M, C, R); a mean over classes is nan where the weights leave one of them out.
@@ -249,22 +282,7 @@ def score_cases(
         )
         return {name: _mean(means[m, which]) for name, (m, which) in chosen.items()}
 
-    resampled = resample(score, np.arange(patients), resamples=resamples, seed=seed, method=interval)
-    entries: dict[str, Entry] = {}
-    for name, value in score(np.ones((patients, 1))).items():
-        m, which = chosen[name]
-        fewest = int(np.count_nonzero(counts[:, which, m], axis=0).min(initial=patients))
-        entries[name] = {
-            **interval_entry(name, float(value[0]), resampled, fewest),
-            "n": int(counted[:, which, m].any(axis=1).sum()),
-            "patients": int(counts[:, which, m].any(axis=1).sum()),
-        }
-        if CLASS_METRICS[m] in DISTANCES:
-            entries[name] |= {"unit": unit, "infinite": int(cases.infinite[:, which, m].any(axis=1).sum())}
-        elif CLASS_METRICS[m] in AREAS:
-            entries[name]["unit"] = AREA_UNITS[unit]
-    absent = [name for name, there in zip(names, cases.present, strict=True) if not there]
-    return {**entries, "absent_mask_classes": {"value": absent, "n": len(counted), "patients": patients}}
+    return score
 
 
 def _choose_classes(cases: MaskCases, names: Sequence[str]) -> dict[str, tuple[int, list[int]]]:

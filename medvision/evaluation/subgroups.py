@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from medvision.evaluation.cases import patient_numbers
-from medvision.evaluation.decision import UNCHANGED, Decision
+from medvision.evaluation.folds import Decisions, first_repeat
 from medvision.evaluation.groups import Grouping, find_groupings
 from medvision.evaluation.headline import Side
 from medvision.evaluation.intervals import Entry, Method, interval_entry, resample
 from medvision.evaluation.levels import Level, read_levels, unit_names
 from medvision.evaluation.mask_text import MASK_SUMMARY
+from medvision.evaluation.operating_point import UNCHANGED
 from medvision.evaluation.text import ENOUGH_PATIENTS, SUMMARY
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ def subgroups(
     resamples: int = 2000,
     seed: int = 0,
     interval: Method = "bca",
-    decision: Decision = UNCHANGED,
+    decision: Decisions = UNCHANGED,
 ) -> dict[str, list[Column]]:
     """How good the predictions of one split are in each group of each metadata column.
 
@@ -48,7 +49,8 @@ def subgroups(
     cases of all other groups together, small groups among them, over the classes that both sides have. Its interval
     draws the patients of the whole split, so that both sides of a resample hold the same draws of patients, also of
     those who are in several groups. A study or patient is in the group that all its images with a known value are in;
-    at a level where a column differs within one, the column is left out.
+    at a level where a column differs within one, the column is left out. Of a repeated cross-validation the first
+    repeat is scored.
 
     Args:
         table: the rows of one split of the prediction table, calibrated and decided.
@@ -71,6 +73,7 @@ def subgroups(
     Raises:
         DataError: the table is not one that can be scored, or a column is not there.
     """
+    table = first_repeat(table)
     levels = read_levels(table, classes, mask_classes, multilabel=multilabel, decision=decision)
     groupings = find_groupings(table, columns, classes, mask_classes)
     if columns is None:

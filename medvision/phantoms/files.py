@@ -1,6 +1,7 @@
 """Writing simulated images and tables, each image with a mark that it is simulated."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,12 @@ MARK = "SIMULATED by medvision, not an image of a patient"
 MARK_FILE = "SIMULATED.json"
 # Of classes 0, 1, 2 in a palette, as drawing programs choose them.
 PALETTE = (0, 0, 0, 128, 0, 0, 0, 128, 0)
+
+
+def is_simulated(root: Path) -> bool:
+    """Whether the mark of simulated images lies in the folder of a data set."""
+    mark = root / MARK_FILE
+    return mark.is_file() and bool(json.loads(mark.read_text(encoding="utf-8")))
 
 
 def write_image(path: Path, pixels: npt.NDArray[np.uint8]) -> None:

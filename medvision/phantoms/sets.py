@@ -11,7 +11,7 @@ from pathlib import Path
 from medvision import DISTRIBUTION
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError, DataError
-from medvision.phantoms import labelled, layouts, masked
+from medvision.phantoms import double_contour, labelled, layouts, masked
 from medvision.phantoms.files import MARK, MARK_FILE
 
 Writer = Callable[[Path, int, int, int], None]
@@ -51,6 +51,13 @@ SETS = {
     "lung_us": SimulatedSet(labelled.write_lung_us, 50, 6, least=10),
     "chest_xray": SimulatedSet(labelled.write_chest_xray, 120, 2, least=5),
     "hip_us": SimulatedSet(labelled.write_hip_us, 51, 1, least=5, most_images=1, reads="split.group: image"),
+    "double_contour": SimulatedSet(
+        double_contour.write_double_contour,
+        15,
+        1,
+        least=5,
+        reads="for the tiles that tiles.csv labels: data.tiles: {rows: 2, columns: 3}, evaluation.aggregate: max",
+    ),
     "tissue_ultrasound": SimulatedSet(
         masked.write_tissue_ultrasound, 40, 3, reads="for fat against everything else: data.tissues: [fat]"
     ),

@@ -33,7 +33,7 @@ class Table:
 
 
 def entry_cell(entry: Entry, digits: int = DIGITS) -> Cell:
-    """An entry of `metrics.json`: its value, and below it the interval and how many distances are infinite.
+    """An entry of `metrics.json`: its value; below it the interval, how many distances are infinite, and mean ± SD.
 
     >>> entry_cell({"value": 0.91234, "low": 0.85, "high": 0.95})
     ('0.912', ['0.850–0.950'])
@@ -42,7 +42,26 @@ def entry_cell(entry: Entry, digits: int = DIGITS) -> Cell:
     """
     digits = measure_digits(entry) if "unit" in entry else digits
     infinite = f"{entry['infinite']} infinite" if entry.get("infinite") else ""
-    return value_text(entry, digits), [line for line in (interval_text(entry, digits), infinite) if line]
+    spread = spread_text(entry["folds"], digits) if "folds" in entry else ""
+    lines = (interval_text(entry, digits), infinite, spread)
+    return value_text(entry, digits), [line for line in lines if line]
+
+
+def spread_text(found: Entry, digits: int = DIGITS) -> str:
+    """Mean and standard deviation over folds; empty where no fold defines the metric.
+
+    Args:
+        found: mean, sd, n, and of how many folds.
+        digits: behind the point.
+
+    >>> spread_text({"mean": 0.9, "sd": 0.0312, "n": 4, "of": 5})
+    '0.900 ± 0.031 (4 of 5)'
+    """
+    if found["mean"] is None:
+        return ""
+    spread = "" if found["sd"] is None else f" ± {found['sd']:.{digits}f}"
+    some = f" ({found['n']} of {found['of']})" if found["n"] < found["of"] else ""
+    return f"{found['mean']:.{digits}f}{spread}{some}"
 
 
 def gap_cell(entry: Entry) -> Cell:

@@ -10,6 +10,7 @@ from medvision.reports.data_sentences import (
     count_sentence,
     disjoint_sentence,
     has_official_split,
+    listed,
     missing_sentence,
     share_sentence,
     source_sentence,
@@ -93,13 +94,16 @@ def _goal(inputs: "ReportInputs") -> str:
         "val": "evaluated on the validation split, which also chose its weights",
         "train": "evaluated on the images it was trained on",
     }
+    if inputs.folds is not None:
+        return "A model is developed, and evaluated by cross-validation on images of the same data set."
     return f"A model is developed, and {told[inputs.answering]}."
 
 
 def _internal(inputs: "ReportInputs") -> str | None:
     if inputs.answering != "test":
         return None
-    return f"The test split is held-out data of the same data set. {disjoint_sentence(inputs)}"
+    held_out = "The test split is" if inputs.folds is None else "The test images of each fold are"
+    return f"{held_out} held-out data of the same data set. {disjoint_sentence(inputs)}"
 
 
 def _external(inputs: "ReportInputs") -> str:
@@ -130,13 +134,16 @@ def _quality(inputs: "ReportInputs") -> str | None:
 def _unchanged(inputs: "ReportInputs") -> str | None:
     if inputs.answering != "test":
         return None
+    if inputs.folds is not None:
+        return "Nothing was updated: the test images of a fold are predicted by its model as it was trained."
     source = (inputs.decision or {}).get("chosen_on") or {}
     chosen = f"; what is chosen from data comes from the {source['split']} split" if source else ""
     return f"Nothing was updated: the test split is predicted by the model as it was trained{chosen}."
 
 
 def _computed(inputs: "ReportInputs") -> str:
-    return "By the saved network, image by image, in medvision; predictions.csv holds them all."
+    network = "the saved network" if inputs.folds is None else "the saved networks of the folds"
+    return f"By {network}, image by image, in medvision; predictions.csv holds them all."
 
 
 def _fairness(inputs: "ReportInputs") -> str:
@@ -152,6 +159,9 @@ def _same_source(inputs: "ReportInputs") -> str | None:
 
 
 def _files(inputs: "ReportInputs") -> str:
+    if inputs.folds is not None:
+        folders = listed([f"parts/{part.name}" for part in (inputs.folds.parts[0], inputs.folds.parts[-1])])
+        return f"The folders of the folds, such as {folders}, hold network, decisions and all settings of each model."
     parts = ["the network (checkpoints/best.ckpt)", "what is done to images (preprocessing.json)"]
     parts += ["temperature and thresholds (decision.json)"] if inputs.decision is not None else []
     return f"The run folder holds {', '.join(parts)} and all settings (experiment.yaml)."

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from medvision.evaluation.text import cut, interval_text, value_text
 from medvision.reports.figures import COLOURS, INK, MOST_CURVES, STYLE, draw_grid, legend_label, new_axes
-from medvision.reports.result_sentences import threshold_text
+from medvision.reports.thresholds import point_text, point_thresholds, range_text
 
 Entry = Mapping[str, Any]
 Points = Mapping[str, Any]
@@ -135,15 +135,15 @@ def net_benefit_figure(curves: Points) -> Figure | None:
     shown = _drawable(benefits, "model")
     if not shown:
         return None
-    chosen = curves.get("operating_point") or {}
     with mpl.rc_context(STYLE):
         figure, panels = _panels(shown, below=False)
         for name, colour, axes, _ in panels:
             _draw_benefit(axes, benefits[name], colour)
-            threshold = (chosen.get(name) or {}).get("threshold")
-            if threshold is not None:
-                said = f"chosen threshold{f' {threshold_text(threshold)}' if len(shown) == 1 else ''}"
-                axes.axvline(threshold, color=INK, lw=1.0, ls=(0, (1, 2)), label=said)
+            thresholds = point_thresholds((curves.get("operating_point") or {}).get(name) or {})
+            for k, threshold in enumerate(thresholds):
+                said = "chosen threshold" if len(thresholds) == 1 else "thresholds of the folds"
+                said += f" {range_text(thresholds)}" if len(shown) == 1 else ""
+                axes.axvline(threshold, color=INK, lw=1.0, ls=(0, (1, 2)), label=None if k else said)
             said = _of("threshold probability", name) if len(shown) == 1 else "threshold"
             axes.set(xlabel=said, ylabel="net benefit")
         _finish_panels(figure, panels, shown, benefits)
@@ -213,12 +213,11 @@ def _operating_points(
             yield name, colour, point
 
 
-def _point_label(name: str, point: Mapping[str, float], shown: Sequence[str]) -> str | None:
+def _point_label(name: str, point: Points, shown: Sequence[str]) -> str | None:
     """One line of the legend for all points."""
     if len(shown) > 1:
         return "operating points" if name == shown[0] else None
-    threshold = point.get("threshold")
-    return "operating point" + ("" if threshold is None else f", threshold {threshold_text(threshold)}")
+    return point_text(point)
 
 
 def _mark(axes: Axes, x: float, y: float, colour: str, label: str | None) -> None:

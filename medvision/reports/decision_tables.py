@@ -3,20 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medvision.evaluation.operating_point import TARGET, Decision
+from medvision.evaluation.decision import Decisions, FoldDecisions, read_decision
+from medvision.evaluation.operating_point import TARGET
 from medvision.evaluation.text import ENOUGH_EVENTS, FEW, SUMMARY
 from medvision.reports.cells import Cell, Entry, Table, entry_cell
 from medvision.reports.data_sentences import counted
 from medvision.reports.page_tables import MOST_ROWS, cut_note, label_half
-from medvision.reports.result_sentences import SPLIT_NAMES, threshold_text
+from medvision.reports.result_sentences import SPLIT_NAMES
+from medvision.reports.thresholds import (
+    any_decision,
+    decision_notes,
+    known_threshold,
+    range_text,
+    source_counts,
+    threshold_text,
+)
 
 Levels = Mapping[str, Mapping[str, Any]]
 
 AT_THRESHOLD = {"sensitivity": "sensitivity", "specificity": "specificity", "precision": "PPV", "npv": "NPV"}
 CALIBRATION = ("log_loss", "brier", "ece", "calibration_slope", "calibration_intercept")
 _RULES = {"youden": "the largest sum of sensitivity and specificity (Youden's index)", "f1": "the largest F1 score"}
-# Begins the notes of a decision that are of its temperature.
-_TEMPERATURE = "temperature"
 _MEANING = (
     "A perfect model has a slope of 1, an intercept of 0 and a calibration error (ECE) of 0. A slope below 1: the "
     "probabilities are too extreme. An intercept above 0: they are too low. For log loss and Brier score, less is "
@@ -42,18 +49,20 @@ def decision_sentences(
         answering: the split whose results are shown.
         multilabel: several labels an image.
     """
-    known = Decision.from_json(decision)
+    known = read_decision(decision)
     if not decided_classes(classes, multilabel=multilabel):
         return ["Of these exclusive classes the most probable one is the answer: there is no threshold to choose."]
-    notes = [note for note in known.notes if not note.startswith(_TEMPERATURE)]
-    if not isinstance(known.rule, str):
-        return [f"The threshold {threshold_text(known.rule)} was set beforehand, not chosen from data.", *notes]
-    target = TARGET.fullmatch(known.rule)
-    sought = _RULES.get(known.rule, known.rule)
+    notes = decision_notes(known, temperature=False)
+    rule = any_decision(known).rule
+    if not isinstance(rule, str):
+        return [f"The threshold {threshold_text(rule)} was set beforehand, not chosen from data.", *notes]
+    target = TARGET.fullmatch(rule)
+    sought = _RULES.get(rule, rule)
     if target is not None:
         other = "specificity" if target[1] == "sensitivity" else "sensitivity"
         sought = f"a {target[1]} of at least {target[2]} with the largest {other}"
-    return [f"The threshold is that of {sought}, {_source(known, answering)}.", *notes]
+    first = "Each fold has a threshold of its own:" if isinstance(known, FoldDecisions) else "The threshold is"
+    return [f"{first} that of {sought}, {_source(known, answering)}.", *notes]
 
 
 def temperature_text(decision: Mapping[str, Any], answering: str) -> str:
@@ -63,9 +72,11 @@ def temperature_text(decision: Mapping[str, Any], answering: str) -> str:
         decision: `decision.json`.
         answering: the split whose results are shown.
     """
-    known = Decision.from_json(decision)
+    known = read_decision(decision)
+    if isinstance(known, FoldDecisions):
+        return _temperatures_text(known, answering)
     if known.temperature == 1:
-        why = next((note.partition(": ")[2] for note in known.notes if note.startswith(_TEMPERATURE)), "")
+        why = next((note.partition(": ")[2] for note in decision_notes(known, temperature=True)), "")
         return f"The probabilities are those of the network: temperature 1{f', as {why}' if why else ''}."
     return (
         f"The logits of the network are divided by the temperature {known.temperature:.3f}, "
@@ -73,7 +84,22 @@ def temperature_text(decision: Mapping[str, Any], answering: str) -> str:
     )
 
 
-def _source(decision: Decision, answering: str) -> str:
+def _temperatures_text(known: FoldDecisions, answering: str) -> str:
+    notes = " ".join(f"{note}." for note in decision_notes(known, temperature=True))
+    temperatures = [one.temperature for one in known.by_fold.values()]
+    if set(temperatures) == {1}:
+        return f"The probabilities are those of the networks: temperature 1 in every fold. {notes}".rstrip()
+    return (
+        f"The logits of each fold's network are divided by a temperature of its own, "
+        f"{range_text(temperatures, '{:.3f}')}, {_source(known, answering)}. All probabilities in this report are "
+        f"those after it. {notes}"
+    ).rstrip()
+
+
+def _source(decision: Decisions, answering: str) -> str:
+    if isinstance(decision, FoldDecisions):
+        of = source_counts(decision)
+        return f"chosen on its validation images{f' ({of})' if of else ''} and applied to its test images as it was"
     found = decision.chosen_on
     if found is None:
         return "whose source is not known"
@@ -93,14 +119,14 @@ def operating_table(
         metrics: {level: {metric: entry}} of the split.
         decision: `decision.json`.
         classes: of the labels, in order.
-        split: its name in words, for the caption.
+        split: what the rows are of in words, such as `test split`, for the caption.
         multilabel: several labels an image.
 
     Returns:
         None where no class has a threshold.
     """
     names = decided_classes(classes, multilabel=multilabel)
-    known = Decision.from_json(decision)
+    known = read_decision(decision)
     rows: list[tuple[str, list[Cell]]] = []
     few: list[str] = []
     for level, entries in label_half(metrics).items():
@@ -110,7 +136,7 @@ def operating_table(
             few += [f"{name} per {level} ({patients})"] if rare else []
             below = counted(patients, "patient") if patients is not None and patients != shown else ""
             cells = [
-                (threshold_text(known.threshold(level, name)), []),
+                (known_threshold(known, level, name), []),
                 (f"{shown:,}{FEW if rare else ''}", [below] if below else []),
                 *(entry_cell(entries[f"{metric}_{name}"]) for metric in AT_THRESHOLD if f"{metric}_{name}" in entries),
             ]
@@ -123,10 +149,10 @@ def operating_table(
     if few:
         notes.append(f"{FEW} Fewer than {ENOUGH_EVENTS} patients have the class: {', '.join(few)}.")
     return Table(
-        caption=f"Operating point on the {split} split",
+        caption=f"Operating point on the {split}",
         heads=["class and level", "threshold", "have the class", *heads],
         rows=rows,
-        notes=[*notes, "PPV and NPV hold for the share of the class in this split, not for another."],
+        notes=[*notes, "PPV and NPV hold for the share of the class in these images, not for another."],
     )
 
 
@@ -144,7 +170,7 @@ def calibration_table(metrics: Levels, split: str) -> Table | None:
 
     Args:
         metrics: {level: {metric: entry}} of the split.
-        split: its name in words, for the caption.
+        split: what the rows are of in words, such as `test split`, for the caption.
 
     Returns:
         A row a measure, a column a level or, where there is a temperature, two; None where nothing was measured.
@@ -165,7 +191,7 @@ def calibration_table(metrics: Levels, split: str) -> Table | None:
         columns.append(entries)
     rows = [(_title(name), [entry_cell(column[name]) for column in columns]) for name in names[:MOST_ROWS]]
     return Table(
-        caption=f"Calibration on the {split} split",
+        caption=f"Calibration on the {split}",
         heads=heads,
         rows=rows,
         notes=[*cut_note(len(names), "metrics.json"), _MEANING],

@@ -13,6 +13,7 @@ from medvision.evaluation.mask_text import (
     title_with_unit,
 )
 from medvision.evaluation.text import interval_text, value_text
+from medvision.reports.cells import entry_cell, spread_text
 
 Entry = Mapping[str, Any]
 
@@ -37,12 +38,12 @@ def mask_table(metrics: Mapping[str, Mapping[str, Entry]], classes: Sequence[str
     """
     first = next(iter(metrics.values()))
     summary = [
-        (title_with_unit(title, first[metric]), [_cell(entries[metric]) for entries in metrics.values()])
+        (title_with_unit(title, first[metric]), [entry_cell(entries[metric]) for entries in metrics.values()])
         for metric, title in MASK_SUMMARY.items()
     ]
     by_class = {
         level: [
-            (name, count, [_cell(entries[f"{metric}_{name}"]) for metric in MASK_BY_CLASS])
+            (name, count, [entry_cell(entries[f"{metric}_{name}"]) for metric in MASK_BY_CLASS])
             for name, count in mask_class_count_texts(entries).items()
         ]
         for level, entries in metrics.items()
@@ -68,12 +69,6 @@ def mask_answer(entries: Mapping[str, Entry]) -> tuple[str, str]:
     return mask_count_text(entries, "image"), values
 
 
-def _cell(entry: Entry) -> tuple[str, list[str]]:
-    digits = _digits(entry)
-    infinite = f"{entry['infinite']} infinite" if entry.get("infinite") else ""
-    return value_text(entry, digits), [line for line in (interval_text(entry, digits), infinite) if line]
-
-
 def _said(entry: Entry) -> str:
     if entry["value"] is None:
         return "undefined"
@@ -83,6 +78,8 @@ def _said(entry: Entry) -> str:
     remarks = [f"95 % interval {interval}"] if interval else []
     if entry.get("infinite"):
         remarks.append(f"{entry['infinite']} infinite left out")
+    if "folds" in entry and (spread := spread_text(entry["folds"], digits)):
+        remarks.append(f"over folds {spread}")
     return f"{value_text(entry, digits)}{unit}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medvision.data.splits import UNUSED
 from medvision.data.table import LABEL_SEPARATOR
+from medvision.evaluation.decision import read_decision
 from medvision.evaluation.text import ENOUGH_PATIENTS, UNITS
 from medvision.reports.data_sentences import (
     availability_sentence,
@@ -18,6 +19,7 @@ from medvision.reports.data_sentences import (
     source_sentence,
     unknown_patients,
 )
+from medvision.reports.fold_sentences import missing_folds_sentence, pooling_sentences
 from medvision.reports.model_sentences import (
     code_sentence,
     input_sentence,
@@ -36,6 +38,7 @@ from medvision.reports.result_sentences import (
     temperature_sentence,
     threshold_sentence,
 )
+from medvision.reports.thresholds import decision_notes
 
 if TYPE_CHECKING:
     from medvision.reports.inputs import ReportInputs
@@ -61,7 +64,7 @@ def model_card(inputs: "ReportInputs") -> list[dict[str, Any]]:
             source_sentence(inputs) or "The source of the images is not named.",
             f"Data set {inputs.experiment['data']['name']}. {count_sentence(inputs)}",
         ],
-        "Performance": [performance_sentence(inputs), interval_sentence(inputs)],
+        "Performance": [performance_sentence(inputs), interval_sentence(inputs), *pooling_sentences(inputs)],
         "Operating point": [threshold_sentence(inputs), operating_sentence(inputs)],
         "Calibration": [calibration_sentence(inputs), temperature_sentence(inputs)],
         "Subgroups": [subgroup_sentences(inputs) or "No subgroup was scored: nothing is known of differences."],
@@ -83,11 +86,17 @@ def limits(inputs: "ReportInputs") -> list[str]:
         told.append("The result is of the images that were trained on: it says nothing about others.")
     told += [*_patient_limits(inputs), *_few_events(inputs), *_subgroup_limits(inputs)]
     split = "its own split" if has_official_split(inputs) else "a random split"
+    if inputs.folds is not None:
+        by = inputs.experiment["split"].get("fold_by")
+        split = "a cross-validation" if by is None else f"a cross-validation by {by} within it"
+        told += filter(None, [missing_folds_sentence(inputs)])
     told.append(
         f"All images are of one data set ({inputs.experiment['data']['name']}): {split} does not show how the model "
         "does with other devices, in other hospitals, on other people, or later."
     )
-    told += list((inputs.decision or {}).get("notes") or [])
+    if inputs.decision is not None:
+        decision = read_decision(inputs.decision)
+        told += [*decision_notes(decision, temperature=True), *decision_notes(decision, temperature=False)]
     return told
 
 
@@ -104,11 +113,19 @@ def _patient_limits(inputs: "ReportInputs") -> list[str]:
     patients = part["patient"].dropna().astype(str).replace("", None).nunique()
     if patients < ENOUGH_PATIENTS:
         found = counted(patients, "patient")
-        told.append(f"The {SPLIT_NAMES[inputs.answering]} split has {found} only: its intervals say little.")
-    torn = split[split["patient"].fillna("").astype(str) != ""].groupby("patient")["split"].nunique()
+        told.append(_few_patients(inputs, found))
+    column = "split" if inputs.folds is None else "fold"
+    torn = split[split["patient"].fillna("").astype(str) != ""].groupby("patient")[column].nunique()
     if (torn > 1).any():
-        told.append(f"{counted(int((torn > 1).sum()), 'patient')} in more than one part: the result is too good.")
+        where = "part" if inputs.folds is None else "fold"
+        told.append(f"{counted(int((torn > 1).sum()), 'patient')} in more than one {where}: the result is too good.")
     return told
+
+
+def _few_patients(inputs: "ReportInputs", found: str) -> str:
+    if inputs.folds is not None:
+        return f"All folds together have {found} only: the intervals say little."
+    return f"The {SPLIT_NAMES[inputs.answering]} split has {found} only: its intervals say little."
 
 
 def _few_events(inputs: "ReportInputs") -> list[str]:
@@ -120,7 +137,7 @@ def _few_events(inputs: "ReportInputs") -> list[str]:
     labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR)
     counts = {name: part[unit][[name in shown for shown in labels]].nunique() for name in inputs.classes}
     few = [f"{name} ({count})" for name, count in counts.items() if count < ENOUGH_EVENTS]
-    where = f"{UNITS[unit]} of the {SPLIT_NAMES[inputs.answering]} split"
+    where = f"{UNITS[unit]} of the {inputs.scored}"
     return [f"Fewer than {ENOUGH_EVENTS} {where} show {listed(few)}."] if few else []
 
 

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from medvision import DISTRIBUTION
 from medvision.config.settings import mode_of
+from medvision.evaluation.decision import UNCHANGED, read_decision
+from medvision.reports.baseline_sentences import (
+    baseline_fitting,
+    baseline_name,
+    baseline_sentence,
+    baseline_start,
+    is_baseline,
+)
 from medvision.reports.data_sentences import MOST_CLASSES, counted, listed
+from medvision.reports.thresholds import any_decision
 
 if TYPE_CHECKING:
     from medvision.reports.inputs import ReportInputs
@@ -20,6 +29,8 @@ _RESIZED = {
 
 def network_name(model: Mapping[str, Any]) -> str:
     """What is trained, in the words of the `model` section of an experiment."""
+    if is_baseline(model):
+        return baseline_name(model)
     if "architecture" in model:
         return f"{model['architecture']} with {model['encoder']}" if "encoder" in model else str(model["architecture"])
     return str(model.get("backbone", model["task"]))
@@ -28,6 +39,8 @@ def network_name(model: Mapping[str, Any]) -> str:
 def network_sentence(inputs: "ReportInputs") -> str:
     """Kind of network and its size."""
     model, size = inputs.experiment["model"], inputs.environment.get("model", {}).get("parameters")
+    if is_baseline(model):
+        return baseline_sentence(model)
     parameters = f" with {size:,} parameters" if size else ""
     return f"Deep learning: the neural network {network_name(model)}{parameters}, for {model['task']}."
 
@@ -59,6 +72,8 @@ def _class_names(classes: Sequence[str]) -> str:
 
 def start_sentence(inputs: "ReportInputs") -> str | None:
     """The weights before training."""
+    if is_baseline(inputs.experiment["model"]):
+        return baseline_start(inputs.experiment["model"], inputs.experiment.get("seed"))
     pretrained = inputs.experiment["model"].get("pretrained")
     part = " of the encoder" if "encoder" in inputs.experiment["model"] else ""
     if pretrained is None:
@@ -75,6 +90,9 @@ def start_sentence(inputs: "ReportInputs") -> str | None:
 def training_sentence(inputs: "ReportInputs") -> str:
     """How the network was trained: optimizer, loss, augmentation, length."""
     experiment, model = inputs.experiment, inputs.experiment["model"]
+    if is_baseline(model):
+        passes = None if inputs.history is None else len(inputs.history)
+        return baseline_fitting(model, experiment["data"].get("augmentation"), passes)
     told = []
     optimizer = experiment.get("optimizer")
     if optimizer:
@@ -100,8 +118,16 @@ def training_sentence(inputs: "ReportInputs") -> str:
         told.append(f"early stopping after {patience} without a better {stopping['monitor']}")
     seconds = inputs.environment.get("training_seconds")
     if seconds is not None and inputs.environment.get("device"):
-        told.append(f"{seconds:,.0f} s on {inputs.environment['device']}")
-    return f"In this run one model was trained{': ' if told else ''}{'; '.join(told)}."
+        told.append(f"{seconds:,.0f} s{' together' if inputs.folds else ''} on {inputs.environment['device']}")
+    return f"{_trained(inputs)}{': ' if told else ''}{'; '.join(told)}."
+
+
+def _trained(inputs: "ReportInputs") -> str:
+    if inputs.folds is None:
+        return "In this run one model was trained"
+    models = counted(len(inputs.folds.parts), "model")
+    chosen = ", each with the settings that did best on inner folds of its training images"
+    return f"{models} trained, one a fold{chosen if inputs.folds.choices else ''}"
 
 
 def selection_sentence(inputs: "ReportInputs") -> str:
@@ -109,6 +135,8 @@ def selection_sentence(inputs: "ReportInputs") -> str:
     stopping = inputs.experiment.get("early_stopping") or {}
     monitor = (inputs.experiment.get("checkpoint") or {}).get("monitor") or stopping.get("monitor") or "val/loss"
     best = "lowest" if mode_of(monitor) == "min" else "highest"
+    if inputs.folds is not None:
+        return f"In each fold the weights of the epoch with the {best} {monitor}."
     epochs = len(inputs.history) if inputs.history is not None else 0
     return f"The weights of the epoch with the {best} {monitor}{f', of {epochs}' if epochs else ''}."
 
@@ -117,6 +145,8 @@ def combination_sentence(inputs: "ReportInputs") -> str:
     """Whether models or predictions were combined."""
     evaluation = inputs.experiment.get("evaluation") or {}
     told = ["One network, no ensemble."]
+    if inputs.folds is not None:
+        told = ["No ensemble: the network of one fold alone, which has not trained on it, predicts an image."]
     if inputs.experiment.get("ema"):
         told.append(f"Its weights are a moving average over training (decay {inputs.experiment['ema']['decay']}).")
     if evaluation.get("flips"):
@@ -125,7 +155,10 @@ def combination_sentence(inputs: "ReportInputs") -> str:
         told.append("The predictions of overlapping windows of an image are averaged.")
     levels = [level for level in inputs.metrics[inputs.answering] if level != "image"]
     if inputs.classes and levels:
-        how = {"max": "highest", "noisy_or": "noisy-or"}.get((inputs.decision or {}).get("aggregate", ""), "mean")
+        aggregate = (
+            UNCHANGED.aggregate if inputs.decision is None else any_decision(read_decision(inputs.decision)).aggregate
+        )
+        how = {"max": "highest", "noisy_or": "noisy-or"}.get(aggregate, "mean")
         told.append(f"The probability of a {' or a '.join(levels)} is the {how} of those of its images.")
     return " ".join(told)
 

@@ -23,7 +23,8 @@ from medvision.reports.inputs import SPLITS, ReportInputs
 from medvision.reports.metadata_tables import metadata_rows, metadata_splits, metadata_table
 from medvision.reports.model_card import NOT_CLINICAL, model_card
 from medvision.reports.model_sentences import combination_sentence, network_name
-from medvision.reports.page_tables import MOST_ROWS, count_splits, cut_note, metric_tables, split_facts
+from medvision.reports.page_folds import fold_context
+from medvision.reports.page_tables import MOST_ROWS, count_splits, cut_note, metric_tables
 from medvision.reports.panels import SHEET_WIDTH as PANELS_WIDTH
 from medvision.reports.pictures import ANIMATION_SHARE, embed_animation, embed_pictures
 from medvision.reports.privacy import hide_home
@@ -41,6 +42,7 @@ SECTIONS = {
     "split": "Who is in which split",
     "training": "Learning curves",
     "metrics": "Results",
+    "folds": "Fold by fold",
     "curves": "ROC and precision–recall curves",
     "operating_point": "Operating point",
     "calibration": "Calibration",
@@ -54,6 +56,12 @@ SECTIONS = {
     "checklist": "Reporting checklists",
 }
 """The sections in the order of the page; each has a template of its name."""
+OF_FOLDS = {
+    "split": "Who is in which fold",
+    "training": "Learning curves of the folds",
+    "metrics": "Results of all folds",
+}
+"""Their titles in the page of a cross-validation, as far as they are others."""
 
 
 def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
@@ -118,10 +126,12 @@ def _context(inputs: ReportInputs, figures: Mapping[str, str]) -> dict[str, Any]
         "groups": UNITS.get(group, f"{group}s"),
         "figures": {name: Markup(svg) for name, svg in figures.items()},
         **_split_context(inputs),
+        **fold_context(inputs),
         **_result_context(inputs),
         **_run_context(inputs),
     }
-    return {**told, "sections": {name: title for name, title in SECTIONS.items() if _has(name, inputs, told)}}
+    titles = SECTIONS if inputs.folds is None else {**SECTIONS, **OF_FOLDS}
+    return {**told, "sections": {name: title for name, title in titles.items() if _has(name, inputs, told)}}
 
 
 def _split_context(inputs: ReportInputs) -> dict[str, Any]:
@@ -129,22 +139,21 @@ def _split_context(inputs: ReportInputs) -> dict[str, Any]:
     table = metadata_table(inputs.split, inputs.predictions)
     return {
         "who": count_splits(inputs.split, inputs.classes),
-        "facts": split_facts(inputs.split),
         "classes": inputs.classes[:MOST_ROWS],
         "classes_note": cut_note(len(inputs.classes), "split.csv"),
         "metadata": metadata_rows(table, wanted, inputs.classes, inputs.mask_classes),
-        "metadata_splits": metadata_splits(table),
+        "metadata_splits": metadata_splits(table) if inputs.folds is None else ["all folds"],
     }
 
 
 def _result_context(inputs: ReportInputs) -> dict[str, Any]:
     name, decision = inputs.answering, inputs.decision
     metrics = inputs.metrics[name]
-    title = SPLITS[name].lower()
+    title = inputs.scored
     operating = bool(decision and inputs.classes)
     return {
         "splits": [
-            {"title": SPLITS[split], "parts": metric_tables(inputs.metrics[split], inputs.mask_classes)}
+            {"title": _split_title(inputs, split), "parts": metric_tables(inputs.metrics[split], inputs.mask_classes)}
             for split in SPLITS
             if split in inputs.metrics
         ],
@@ -169,11 +178,15 @@ def _result_context(inputs: ReportInputs) -> dict[str, Any]:
             if columns
         },
         "cards": gallery_cards(inputs.cases),
-        "case_split": SPLITS[inputs.cases[0].get("split", name)].lower() if inputs.cases else "",
+        "case_split": _split_title(inputs, inputs.cases[0].get("split", name)).lower() if inputs.cases else "",
         "case_width": WIDTH,
         "choice": CHOICE,
         "reading": READING,
     }
+
+
+def _split_title(inputs: ReportInputs, split: str) -> str:
+    return "Test folds" if inputs.folds is not None else f"{SPLITS[split]} split"
 
 
 def _run_context(inputs: ReportInputs) -> dict[str, Any]:
@@ -223,6 +236,7 @@ def _has(section: str, inputs: ReportInputs, told: Mapping[str, Any]) -> bool:
         return True
     known = {
         "training": inputs.sheet is not None or bool(inputs.animations),
+        "folds": inputs.folds is not None,
         "curves": False,
         "operating_point": bool(told["operating_sentences"]),
         "calibration": told["calibration"] is not None,

@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medvision.evaluation.cases import cases_by_level
-from medvision.evaluation.operating_point import UNCHANGED, Decision
+from medvision.evaluation.decision import UNCHANGED, read_decision
+from medvision.evaluation.folds import first_repeat
 from medvision.reports.curve_figures import TOP, net_benefit_figure, pr_figure, reliability_figure, roc_figure
 from medvision.reports.figures import confusion_figure, history_figures
+from medvision.reports.fold_figures import fold_figure, fold_history_figures
 from medvision.reports.inputs import ReportInputs
 from medvision.reports.mask_figures import dice_figure, distance_figure
 from medvision.reports.mask_tables import MASKS
@@ -27,11 +29,15 @@ def report_figures(inputs: ReportInputs) -> dict[str, Figure]:
         curves = history_figures(inputs.history, inputs.best_epoch)
         figures |= {f"history_{name}": figure for name, figure in curves.items()}
     metrics = inputs.metrics[inputs.answering]
+    if inputs.folds is not None:
+        figures |= {f"history_{name}": one for name, one in fold_history_figures(inputs.folds.parts).items()}
+        figures |= {f"folds_{level}": fold_figure(entries, inputs.folds, level) for level, entries in metrics.items()}
     for level, entries in metrics.items():
         matrix = entries.get("confusion_matrix")
         if matrix and len(matrix["classes"]) <= MOST_CONFUSED:
             figures[f"confusion_matrix_{level}"] = confusion_figure(matrix["value"], matrix["classes"])
     rows = inputs.predictions[inputs.predictions["split"] == inputs.answering].reset_index(drop=True)
+    rows = first_repeat(rows)
     figures |= _curve_figures(inputs, rows)
     for level, columns in (inputs.subgroups.get(inputs.answering) or {}).items():
         for number, column in enumerate(columns[:MOST_COLUMNS], start=1):
@@ -57,7 +63,7 @@ def _curve_figures(inputs: ReportInputs, rows: pd.DataFrame) -> dict[str, Figure
 
 def _predicted(inputs: ReportInputs, rows: pd.DataFrame) -> dict[str, Mapping[str, Sequence[float]]]:
     """{level: {class or `top`: the probabilities of the cases}}, for histograms."""
-    decision = UNCHANGED if inputs.decision is None else Decision.from_json(inputs.decision)
+    decision = UNCHANGED if inputs.decision is None else read_decision(inputs.decision)
     levels = cases_by_level(rows, inputs.classes, multilabel=inputs.multilabel, decision=decision)
     found: dict[str, Mapping[str, Any]] = {}
     for level, cases in levels.items():

@@ -8,7 +8,7 @@ import pandas as pd
 from medvision.data.splits import UNUSED
 from medvision.data.table import LABEL_SEPARATOR
 from medvision.evaluation.text import BY_CLASS, SUMMARY, class_count_texts, count_text, interval_text, notes, value_text
-from medvision.reports.cells import entry_cell
+from medvision.reports.cells import entry_cell, spread_text
 from medvision.reports.mask_tables import MASKS, is_mask_metric, mask_answer, mask_table
 
 Entries = Mapping[str, Mapping[str, Any]]
@@ -29,29 +29,47 @@ def count_splits(split: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, 
     Returns:
         {name, counts, images, groups, patients} a split; patients are None where they are not known.
     """
-    rows = []
-    for name in ("train", "val", "test", UNUSED):
-        part = split[split["split"] == name]
-        if not len(part):
-            continue
-        counts = {}
-        if classes:
-            labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR).explode()
-            counts = {label: int((labels == label).sum()) for label in classes}
-        known = "patient" in part and bool((part["patient"].fillna("").astype(str) != "").all())
-        patients = part["patient"].nunique() if known else None
-        groups = part["group"].nunique()
-        rows.append({"name": name, "counts": counts, "images": len(part), "groups": groups, "patients": patients})
-    return rows
+    parts = {name: split[split["split"] == name] for name in ("train", "val", "test", UNUSED)}
+    return [{"name": name, **_count(part, classes)} for name, part in parts.items() if len(part)]
 
 
-def split_facts(split: pd.DataFrame) -> dict[str, int | None]:
-    """Counted anew from the table: what stands in more than one split. None where the column is not known."""
+def count_folds(split: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of every fold of a cross-validation, and last of all folds together.
+
+    Args:
+        split: `split.csv`, with a column fold.
+        classes: of the labels; empty where there are none.
+    """
+    used = split[split["split"] != UNUSED]
+    folds = [{"name": f"fold {name}", **_count(part, classes)} for name, part in used.groupby("fold", sort=True)]
+    return [*folds, {"name": "all folds", **_count(used, classes)}]
+
+
+def _count(part: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    counts = {}
+    if classes:
+        labels = part["label"].fillna("").astype(str).str.split(LABEL_SEPARATOR).explode()
+        counts = {label: int((labels == label).sum()) for label in classes}
+    known = "patient" in part and bool((part["patient"].fillna("").astype(str) != "").all())
+    patients = part["patient"].nunique() if known else None
+    return {"counts": counts, "images": len(part), "groups": part["group"].nunique(), "patients": patients}
+
+
+def split_facts(split: pd.DataFrame, parts: str = "split") -> dict[str, int | None]:
+    """Counted anew from the table: what stands in more than one split, or in more than one fold.
+
+    Args:
+        split: `split.csv`.
+        parts: the column that must not share anything, `split` or `fold`.
+
+    Returns:
+        None where the column of what could be shared is not known.
+    """
     used = split[split["split"] != UNUSED]
     facts: dict[str, int | None] = {"groups": used["group"].nunique()}
     for name, column in (("shared_groups", "group"), ("shared_patients", "patient"), ("shared_files", "sha256")):
         known = used[used[column].notna() & (used[column].astype(str) != "")] if column in used else used.iloc[:0]
-        facts[name] = int((known.groupby(column)["split"].nunique() > 1).sum()) if len(known) else None
+        facts[name] = int((known.groupby(column)[parts].nunique() > 1).sum()) if len(known) else None
     return facts
 
 
@@ -159,4 +177,6 @@ def _said(entry: Mapping[str, Any]) -> str:
     if entry["value"] is None:
         return "undefined"
     interval = interval_text(entry).replace("–", " to ")
-    return value_text(entry) + (f" (95 % interval {interval})" if interval else "")
+    spread = spread_text(entry["folds"]) if "folds" in entry else ""
+    told = [f"95 % interval {interval}" if interval else "", f"over folds {spread}" if spread else ""]
+    return value_text(entry) + (f" ({'; '.join(filter(None, told))})" if any(told) else "")

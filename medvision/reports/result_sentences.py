@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from medvision.evaluation.decision import Decisions, FoldDecisions, read_decision
+from medvision.evaluation.folds import any_temperature
 from medvision.evaluation.mask_text import MASK_SUMMARY
-from medvision.evaluation.operating_point import Decision
+from medvision.evaluation.operating_point import UNCHANGED
 from medvision.evaluation.text import SUMMARY, UNITS, value_text
 from medvision.reports.data_sentences import counted, known_patients, listed
 from medvision.reports.page_tables import answer_text, label_half, mask_half
+from medvision.reports.thresholds import any_decision, known_threshold, range_text, source_counts
 
 if TYPE_CHECKING:
     from medvision.reports.inputs import ReportInputs
@@ -33,11 +36,6 @@ def said(entry: Entry) -> str:
     return f"{value_text(entry)} (95 % interval {entry['low']:.3f} to {entry['high']:.3f})"
 
 
-def threshold_text(value: float) -> str:
-    """A threshold in three digits; more where it would become 1."""
-    return f"{value:.3g}" if value < 0.9995 else f"{value:.7g}"
-
-
 def answering_level(inputs: "ReportInputs") -> str:
     """The level of the answer in a sentence: studies where there are any."""
     levels = label_half(inputs.metrics[inputs.answering]) or mask_half(inputs.metrics[inputs.answering])
@@ -51,7 +49,9 @@ def _entries(inputs: "ReportInputs") -> Mapping[str, Entry]:
 def performance_sentence(inputs: "ReportInputs") -> str:
     """The answer: cases and headline metrics with intervals."""
     simulated = ", all of them simulated" if inputs.simulated else ""
-    where = f"of the {SPLIT_NAMES[inputs.answering]} split{simulated}"
+    where = (
+        f"of the {inputs.scored}{simulated}" if inputs.folds is None else f"of {inputs.folds.count} pooled{simulated}"
+    )
     return answer_text(inputs.metrics[inputs.answering], where)
 
 
@@ -63,14 +63,23 @@ def threshold_sentence(inputs: "ReportInputs") -> str | None:
         return "The class with the highest probability is the answer; no threshold is involved."
     level, decision = answering_level(inputs), _decision(inputs)
     names = inputs.classes if inputs.multilabel else inputs.classes[1:]
-    shown = ", ".join(f"{name} {threshold_text(decision.threshold(level, name))}" for name in names[:MOST_CLASSES])
+    shown = ", ".join(f"{name} {known_threshold(decision, level, name)}" for name in names[:MOST_CLASSES])
     more = f" and {len(names) - MOST_CLASSES} more in decision.json" if len(names) > MOST_CLASSES else ""
-    rule, source = decision.rule, decision.chosen_on
-    how = "set beforehand, not chosen from data"
-    if isinstance(rule, str) and source:
-        of = f"{counted(source['n'], 'image')} of {counted(source['patients'], 'patient')}"
-        how = f"chosen on the {SPLIT_NAMES[source['split']]} split ({of}) for {_RULES.get(rule, rule)}"
-    return f"Threshold per {level}: {shown}{more}; {how}."
+    rule = any_decision(decision).rule
+    how = f"{_source(decision)} for {_RULES.get(rule, rule)}" if isinstance(rule, str) and _source(decision) else ""
+    return f"Threshold per {level}: {shown}{more}; {how or 'set beforehand, not chosen from data'}."
+
+
+def _source(decision: Decisions) -> str:
+    """What was chosen on which images; empty where that is not known."""
+    if isinstance(decision, FoldDecisions):
+        found = source_counts(decision)
+        return f"chosen in every fold on its validation split ({found})" if found else ""
+    source = decision.chosen_on
+    if not source:
+        return ""
+    of = f"{counted(source['n'], 'image')} of {counted(source['patients'], 'patient')}"
+    return f"chosen on the {SPLIT_NAMES[source['split']]} split ({of})"
 
 
 def operating_sentence(inputs: "ReportInputs") -> str | None:
@@ -104,14 +113,22 @@ def temperature_sentence(inputs: "ReportInputs") -> str | None:
     if not inputs.classes or inputs.decision is None:
         return None
     decision = _decision(inputs)
-    if decision.temperature == 1 or not decision.chosen_on:
+    if not any_temperature(decision):
+        return "The probabilities are those of the network: no temperature was applied."
+    if isinstance(decision, FoldDecisions):
+        temperatures = range_text([one.temperature for one in decision.by_fold.values()])
+        return (
+            f"The outputs of each fold's network are divided by a temperature of its own, {temperatures}, fitted on "
+            "the validation split of the fold."
+        )
+    if not decision.chosen_on:
         return "The probabilities are those of the network: no temperature was applied."
     fitted = f"fitted on the {SPLIT_NAMES[decision.chosen_on['split']]} split"
     return f"The network's outputs are divided by the temperature {decision.temperature:.3g}, {fitted}."
 
 
-def _decision(inputs: "ReportInputs") -> Decision:
-    return Decision() if inputs.decision is None else Decision.from_json(inputs.decision)
+def _decision(inputs: "ReportInputs") -> Decisions:
+    return UNCHANGED if inputs.decision is None else read_decision(inputs.decision)
 
 
 def metrics_sentence(inputs: "ReportInputs") -> str:
@@ -149,7 +166,9 @@ def interval_sentence(inputs: "ReportInputs") -> str | None:
     unit = "patients" if known_patients(inputs) else "images"
     resamples = inputs.experiment["evaluation"]["resamples"]
     others = [f"; {said}" for method, said in OTHER_INTERVALS.items() if method in methods]
-    return f"95 % intervals: bootstrap over {unit}, {resamples:,} resamples, {kind}{''.join(others)}."
+    repeated = inputs.folds is not None and inputs.folds.repeats > 1
+    each = f", each {unit[:-1]} in all {inputs.folds.repeats} repeats at once" if inputs.folds and repeated else ""
+    return f"95 % intervals: bootstrap over {unit}{each}, {resamples:,} resamples, {kind}{''.join(others)}."
 
 
 def subgroup_columns(inputs: "ReportInputs") -> Sequence[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ import yaml
 from medvision.config.yaml_dialect import Loader
 from medvision.data.table import LABEL_SEPARATOR
 from medvision.reports.figures import save_figure
+from medvision.reports.fold_inputs import TESTED, add_fold_summary, is_cross_validation, once_tested, read_folds
 from medvision.reports.inputs import ReportInputs
 from medvision.reports.page import report_page
 from medvision.reports.page_figures import report_figures
@@ -18,21 +19,29 @@ from medvision.runs import RunFolder, read_json, read_table, replace_text
 def read_report_inputs(run: RunFolder) -> ReportInputs:
     """Everything a report tells, read from the run folder; what an older run does not have is left out.
 
+    Of a cross-validation the tables are those of all its folds together.
+
     Raises:
         RunError: the run was not evaluated yet.
     """
     text = run.experiment.read_text(encoding="utf-8")
     environment = read_json(run.environment)
     data = environment["data"]
+    experiment = yaml.load(text, Loader=Loader)
     predictions = read_table(run.predictions)
     metrics = read_json(run.metrics)
     _add_class_patients(metrics, predictions)
+    split, folds = read_table(run.split), None
+    if is_cross_validation(run):
+        predictions, split = predictions.assign(split=TESTED), once_tested(split)
+        folds = read_folds(run, experiment, predictions, split)
+        add_fold_summary(metrics[TESTED], folds)
     return ReportInputs(
         folder=run.path.name,
-        experiment=yaml.load(text, Loader=Loader),
+        experiment=experiment,
         experiment_text=text,
         environment=environment,
-        split=read_table(run.split),
+        split=split,
         predictions=predictions,
         metrics=metrics,
         classes=data["classes"],
@@ -52,6 +61,7 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
         sheet=_if_there(run.training_batch),
         panels=_if_there(run.panels),
         animations=[path for path in (run.animation_webp, run.animation_gif) if path.is_file()],
+        folds=folds,
     )
 
 

@@ -4,12 +4,13 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from medvision.config.settings import OptimizerSettings, Schedule
 from medvision.data.loading import Batch
+from medvision.evaluation.predictions import shortest_decimals
 from medvision.tasks.optimization import create_optimizer, create_schedule
 
 TRIAL_EPOCHS = 1000
@@ -29,11 +30,13 @@ class Task(LightningModule):
 
     Attributes:
         metric_names: what is logged behind `train/` and `val/`; empty if the task does not say.
+        usual_epochs: how long a training is where the experiment does not say; None for what Lightning does.
         flips: average predictions with those for the image flipped left to right.
         window_overlap: share that two neighbouring windows of a large image have in common.
     """
 
     metric_names: ClassVar[tuple[str, ...]] = ()
+    usual_epochs: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -46,9 +49,9 @@ class Task(LightningModule):
         super().__init__()
         # Convolutions are a tenth faster on CPU, and more on tensor cores, when channels vary fastest.
         self.network = network.to(memory_format=torch.channels_last)
-        self.mean, self.std = mean, std
-        self.register_buffer("_shift", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
-        self.register_buffer("_scale", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        # In the checkpoint: a network that is built without its pretrained weights does not know what they expect.
+        self.register_buffer("pixel_mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("pixel_std", torch.tensor(std).view(1, -1, 1, 1))
         self.optimizer_settings = OptimizerSettings.model_validate(optimizer)
         self.schedule_settings: Schedule = TypeAdapter(Schedule).validate_python(schedule)
         self.flips = False
@@ -73,11 +76,24 @@ class Task(LightningModule):
     def predict_rows(self, images: Tensor) -> dict[str, Tensor]:
         """What the prediction table is made of, tensors with B rows, from images (B, C, S, S) uint8."""
 
+    def check_trainer(self, trainer: Trainer) -> None:
+        """Refuse what this task cannot do with a Trainer; any will do unless a task says otherwise."""
+
     def validation_loss(self, mean: Tensor, *kept: Tensor) -> Tensor:
         """The loss of the whole validation set; the mean over its images, unless a task knows better."""
         return mean
 
     # One step for all
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of the pixels in [0, 1], one a channel; the shortest decimals of what the checkpoint holds."""
+        return tuple(shortest_decimals(self.pixel_mean.flatten().cpu().numpy()).tolist())
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Likewise."""
+        return tuple(shortest_decimals(self.pixel_std.flatten().cpu().numpy()).tolist())
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs of the network for images (B, C, S, S) uint8."""
@@ -85,7 +101,7 @@ class Task(LightningModule):
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (B, C, S, S) uint8 as the network sees them, float32."""
-        normalised = images.float().sub(self._shift).div(self._scale)
+        normalised = images.float().sub(self.pixel_mean * 255).div(self.pixel_std * 255)
         return normalised.contiguous(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

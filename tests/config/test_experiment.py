@@ -138,8 +138,8 @@ def test_what_is_shown_runs_as_the_same_experiment(option, write):
         (
             "folds: 5",
             "x: 5",
-            "5: unknown setting 'split.x'; known: group, stratify, val, test, folds, fold, "
-            "official, train_images, train_patients",
+            "5: unknown setting 'split.x'; known: group, stratify, val, test, folds, fold_by, fold, "
+            "inner_folds, inner_fold, seed, official, train_images, train_patients",
         ),
         (
             "name: knee_sections",
@@ -151,10 +151,14 @@ def test_what_is_shown_runs_as_the_same_experiment(option, write):
         (
             "task: classification",
             "task: clasification",
-            "6: model.task: 'clasification' is none of classification, segmentation, multitask; "
+            "6: model.task: 'clasification' is none of classification, segmentation, multitask, baseline; "
             "did you mean 'classification'?",
         ),
-        ("task: classification, ", "", "6: 'model.task' is missing; known: classification, segmentation, multitask"),
+        (
+            "task: classification, ",
+            "",
+            "6: 'model.task' is missing; known: classification, segmentation, multitask, baseline",
+        ),
         ("wandb: offline", "wandb: no", "11: tracking.wandb: 'no' is none of off, offline, online"),
         (
             "wandb: offline",
@@ -189,7 +193,7 @@ def test_all_mistakes_are_told_in_the_order_of_the_files(write):
         "0.yaml:2: unknown setting 'model.bakbone'; did you mean 'backbone'?",
         "1.yaml:1: unknown setting 'optimzer'; did you mean 'optimizer'?",
         "--optimizer.lrr: unknown setting 'optimizer.lrr'; did you mean 'lr'?",
-        "--split.folds: expected a whole number, got 'ten'",
+        "--split.folds: expected a whole number or leave_one_out, got 'ten'",
     ]
 
 

@@ -1,10 +1,8 @@
-import threading
-
 import numpy as np
 import pytest
 import torch
 
-from medvision.data.loading import EpochBatches, ImageDataset, KeptRows, PrefetchLoader, make_loader
+from medvision.data.loading import EpochBatches, ImageDataset, KeptRows
 
 
 def add_noise(image: np.ndarray, seed: int) -> np.ndarray:
@@ -15,50 +13,7 @@ def dataset(augment=add_noise, colour=False) -> ImageDataset:
     shape = (20, 6, 6, 3) if colour else (20, 6, 6)
     pixels = np.arange(20, dtype=np.uint8).reshape(-1, *[1] * (len(shape) - 1)) * np.ones(shape, dtype=np.uint8)
     rows = np.arange(0, 20, 2)
-    return ImageDataset(pixels, rows, (rows % 3).astype(np.int64), augment, seed=7)
-
-
-def epochs(workers: int, count: int = 3) -> list[dict[str, torch.Tensor]]:
-    data = dataset()
-    batches = EpochBatches(len(data), 4, shuffle=True, seed=7)
-    loader = make_loader(data, batches, workers=workers, pin_memory=False)
-    found = []
-    for epoch in range(count):
-        batches.set_epoch(epoch)
-        found += list(loader)
-    return found
-
-
-def equal(left, right) -> bool:
-    return len(left) == len(right) and all(
-        torch.equal(a[key], b[key]) for a, b in zip(left, right, strict=True) for key in ("image", "target", "index")
-    )
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_worker_processes_give_the_pixels_of_one_thread(workers):
-    assert equal(epochs(0), epochs(workers))
-
-
-def in_table_order(batches) -> torch.Tensor:
-    order = torch.cat([batch["index"] for batch in batches]).argsort()
-    return torch.cat([batch["image"] for batch in batches])[order]
-
-
-def test_epochs_and_images_get_their_own_augmentation():
-    batches = epochs(0)
-    by_epoch = [in_table_order(batches[start : start + 3]) for start in (0, 3, 6)]
-    assert not torch.equal(by_epoch[0], by_epoch[1])
-    assert not torch.equal(by_epoch[1], by_epoch[2])
-    noise = by_epoch[0].float() - torch.arange(0, 20, 2).view(-1, 1, 1, 1)
-    assert len({tuple(image.flatten().tolist()) for image in noise}) == 10
-
-
-def test_a_resumed_epoch_repeats_its_pixels():
-    data = dataset()
-    batches = EpochBatches(len(data), 4, shuffle=True, seed=7)
-    batches.set_epoch(2)
-    assert equal(list(PrefetchLoader(data, batches)), epochs(0)[6:])
+    return ImageDataset(pixels, rows, np.arange(20) % 3, augment, seed=7)
 
 
 def test_two_devices_share_each_batch():
@@ -92,23 +47,6 @@ def test_batch_has_channels_first_and_rows_of_the_table(colour, channels):
     assert batch["image"].float().mean(dim=(1, 2, 3)).tolist() == [6, 2]
     assert batch["index"].tolist() == [6, 2]
     assert batch["target"].tolist() == [0, 2]
-
-
-def test_an_error_in_the_thread_reaches_the_caller():
-    def fail(image, seed):
-        raise RuntimeError("broken augmentation")
-
-    data = dataset(fail)
-    with pytest.raises(RuntimeError, match="broken augmentation"):
-        list(PrefetchLoader(data, EpochBatches(len(data), 4, shuffle=False)))
-
-
-def test_leaving_early_ends_the_thread():
-    data = dataset()
-    iterator = iter(PrefetchLoader(data, EpochBatches(len(data), 1, shuffle=False)))
-    next(iterator)
-    iterator.close()
-    assert "prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_kept_rows_shift():

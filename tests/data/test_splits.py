@@ -142,3 +142,67 @@ def test_multilabel_combinations_that_are_rare_are_split_together():
     table["label"] = table["label"].where(table.index % 17 != 0, "c0|c1|c2")
     split = make_split(table, SplitSettings(), seed=0, multilabel=True)
     assert {"train", "val", "test"} == set(split.table["split"])
+
+
+def few_positive(rare: int = 2, common: int = 13) -> pd.DataFrame:
+    """One image a patient, almost all of one class, at three sites."""
+    labels = ["rare"] * rare + ["common"] * common
+    rows = [(f"{k}.png", label, f"p{k:02d}", f"site{k % 3}") for k, label in enumerate(labels)]
+    return pd.DataFrame(rows, columns=["image", "label", "patient", "site"])
+
+
+@pytest.mark.parametrize("rare", [2, 3, 5])
+def test_leave_one_out_trains_on_every_class(rare):
+    table = few_positive(rare)
+    tested = []
+    for fold in range(len(table)):
+        split = make_split(table, SplitSettings(folds="leave_one_out", fold=fold), seed=fold)
+        tested += list(split.table["image"][split.rows("test")])
+        assert set(table["label"][split.rows("train")]) == {"rare", "common"}
+        assert 1 <= len(split.rows("val")) <= 4
+    assert sorted(tested) == sorted(table["image"])
+
+
+def test_a_site_is_tested_by_the_others():
+    table = few_positive(6)
+    for fold in range(3):
+        split = make_split(table, SplitSettings(fold_by="site", fold=fold), seed=0)
+        assert set(table["site"][split.rows("test")]) == {f"site{fold}"}
+        assert set(table["label"][split.rows("train")]) == {"rare", "common"}
+    alone = table.assign(site=["here" if label == "rare" else "there" for label in table["label"]])
+    with pytest.raises(DataError, match="the train split has no image of rare; all of them are in fold 0 of 'site'"):
+        make_split(alone, SplitSettings(fold_by="site", fold=0), seed=0)
+
+
+def test_a_class_of_one_group_cannot_be_left_out():
+    with pytest.raises(DataError, match="rare has 1, needed are 2 a class; leave that class out$"):
+        make_split(few_positive(1), SplitSettings(folds="leave_one_out", fold=3), seed=0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"folds": "leave_one_out"}, {"fold_by": "site"}])
+def test_inner_folds_test_everything_but_the_test_fold_once(settings):
+    table = few_positive(8, 22)
+    outer = make_split(table, SplitSettings(**settings, fold=2), seed=0)
+    tested = []
+    for inner in range(3):
+        split = make_split(table, SplitSettings(**settings, fold=2, inner_fold=inner), seed=0)
+        assert list(split.rows(UNUSED)) == list(outer.rows("test"))
+        assert set(split.table["fold"][split.rows("test")]) == {inner}
+        assert set(table["label"][split.rows("train")]) == {"rare", "common"}
+        tested += list(split.rows("test"))
+    assert sorted(tested + list(outer.rows("test"))) == list(range(len(table)))
+
+
+def test_the_seed_of_the_split_leaves_the_subset_of_training_images_to_the_other():
+    table = image_table(patients=100)
+    settings = SplitSettings(seed=1, train_images=30)
+    first, other, moved = (
+        make_split(table, settings, seed=5),
+        make_split(table, settings, seed=6),
+        make_split(table, settings.model_copy(update={"seed": 2}), seed=5),
+    )
+    for name in ("val", "test"):
+        assert list(first.rows(name)) == list(other.rows(name))
+    assert list(first.rows("train")) != list(other.rows("train"))
+    assert list(first.rows("test")) != list(moved.rows("test"))
+    assert list(first.rows("test")) == list(make_split(table, SplitSettings(), seed=1).rows("test"))

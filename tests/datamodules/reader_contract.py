@@ -110,6 +110,19 @@ class ReaderContract:
         assert set(split["split"]) == {"train", "val", "test"}
         assert split.groupby("group")["split"].nunique().max() == 1
 
+    def test_another_split_reads_nothing_again(self, prepared, monkeypatch):
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("something was read again")
+
+        for name in ("read_table", "read_pixels", "digest"):
+            monkeypatch.setattr(type(prepared), name, refuse)
+        other = prepared.with_split(prepared.split.model_copy(update={"official": False, "folds": 3, "fold": 1}), 5)
+        assert set(other.assignment.table["split"]) == {"train", "val", "test"}
+        assert (other.assignment.table["fold"] == 1).equals(other.assignment.table["split"] == "test")
+        assert not other.assignment.table.equals(prepared.assignment.table)
+        assert other.pixels is prepared.pixels
+        assert other.summary()["train_images"] == len(other.dataset("train")) != 0
+
     def test_batches(self, prepared):
         batch = next(iter(prepared.train_dataloader()))
         image = batch["image"]

@@ -5,6 +5,7 @@ import pytest
 from medvision.data.table import MOST_LISTED
 from medvision.errors import ConfigError, DataError
 from medvision.evaluation.cases import aggregate_probabilities, cases_by_level
+from medvision.evaluation.folds import FoldDecisions
 from medvision.evaluation.operating_point import Decision
 
 CLASSES = ["no", "yes"]
@@ -135,3 +136,63 @@ def test_a_study_and_a_patient_are_decided_at_their_own_thresholds():
     assert levels["patient"].predicted[:, 1].tolist() == [False, False]
     # What was said of the images stands in the table.
     assert levels["image"].predicted[:, 1].tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("aggregate", ["max", "noisy_or"])
+def test_one_image_with_a_finding_makes_its_study_and_its_patient_positive(aggregate):
+    frame = table(
+        patient=["1", "1", "1", "2", "2", "2"],
+        study=["x", "x", "y", "z", "z", "w"],
+        target=["no", "yes", "no", "no", "no", "no"],
+        p_yes=[0.2, 0.9, 0.1, 0.3, 0.1, 0.2],
+    )
+    levels = cases_by_level(frame, CLASSES, decision=Decision(aggregate=aggregate))
+    assert list(levels) == ["image", "study", "patient"]
+    assert levels["image"].truth[:, 1].tolist() == [False, True, False, False, False, False]
+    # Patient 1 has x and y, patient 2 w and z.
+    assert levels["study"].truth.tolist() == [[False, True], [True, False], [True, False], [True, False]]
+    assert levels["patient"].truth[:, 1].tolist() == [True, False]
+    assert levels["patient"].predicted[:, 1].tolist() == [True, False]
+
+
+def test_of_several_labels_a_study_shows_all_that_its_images_show():
+    frame = pd.DataFrame({"image": ["0", "1", "2"], "study": ["x", "x", "y"], "target": ["a", "b", ""]})
+    frame = frame.assign(predicted=["a", "b", "b"], p_a=[0.9, 0.1, 0.2], p_b=[0.2, 0.8, 0.6])
+    study = cases_by_level(frame, ["a", "b"], multilabel=True, decision=Decision(aggregate="max"))["study"]
+    assert study.truth.tolist() == [[True, True], [False, False]]
+    assert study.predicted.tolist() == [[True, True], [False, True]]
+
+
+def test_a_torn_study_says_which_aggregate_would_unite_it():
+    frame = table(study=["x", "x"], target=["yes", "no"], p_yes=[0.6, 0.1])
+    with pytest.raises(DataError, match="or set evaluation.aggregate to max or noisy_or"):
+        cases_by_level(frame, CLASSES)
+    three = pd.DataFrame({"image": ["0", "1"], "study": "x", "target": ["a", "b"], "predicted": "a"})
+    three = three.assign(p_a=0.6, p_b=0.3, p_c=0.1)
+    with pytest.raises(DataError, match="leave the column study out if a study shows several$"):
+        cases_by_level(three, ["a", "b", "c"])
+
+
+def test_units_are_united_and_decided_as_their_own_fold_says():
+    frame = table(
+        patient=["1", "1", "2", "2", "3", "3"],
+        fold=[0, 0, 1, 1, 0, 0],
+        target=["yes", "yes", "no", "no", "no", "no"],
+        p_yes=[0.1, 0.6, 0.2, 0.7, 0.3, 0.3],
+    )
+    low, high = (Decision(thresholds={"patient": {"yes": value}}) for value in (0.3, 0.6))
+    patient = cases_by_level(frame, CLASSES, decision=FoldDecisions({0: low, 1: high}))["patient"]
+    np.testing.assert_allclose(patient.probabilities[:, 1], [0.35, 0.45, 0.3])
+    assert patient.predicted[:, 1].tolist() == [True, False, True]
+    apart = [
+        cases_by_level(frame[frame["fold"] == k], CLASSES, decision=one)["patient"] for k, one in enumerate((low, high))
+    ]
+    np.testing.assert_array_equal(patient.probabilities[[0, 2]], apart[0].probabilities)
+    np.testing.assert_array_equal(patient.predicted[[1]], apart[1].predicted)
+
+
+def test_a_level_whose_units_stand_in_several_folds_is_left_out():
+    frame = table(patient=["1", "1", "2"], fold=[0, 1, 0], target=["yes", "yes", "no"], p_yes=[0.1, 0.6, 0.2])
+    folds = FoldDecisions({0: Decision(), 1: Decision()})
+    assert list(cases_by_level(frame, CLASSES, decision=folds)) == ["image"]
+    assert list(cases_by_level(frame, CLASSES)) == ["image", "patient"]

@@ -10,7 +10,7 @@ from medvision.evaluation.bootstrap import draw_patients
 from medvision.evaluation.calibration import reliability_points
 from medvision.evaluation.cases import cases_by_level
 from medvision.evaluation.curves import GRID, THRESHOLDS, curves, precision_at, sensitivity_at
-from medvision.evaluation.decision import Decision, apply_decision
+from medvision.evaluation.decision import Decision, FoldDecisions, apply_decision
 from medvision.evaluation.intervals import percentile_interval
 
 
@@ -241,3 +241,22 @@ def test_the_same_seed_gives_the_same_bands_in_any_order_of_rows(draw):
 def test_a_table_that_cannot_be_scored_is_refused(draw):
     with pytest.raises(DataError, match="no column p_ill"):
         curves(draw(10, ("well", "sick")), ["well", "ill"])
+
+
+def test_curves_of_folds_have_the_thresholds_of_all_and_of_repeats_the_first(draw):
+    frame = draw(60, classes=("well", "ill"))
+    fold = pd.factorize(frame["patient"])[0] % 2
+    folds = FoldDecisions({k: Decision(thresholds={"image": {"ill": value}}) for k, value in ((0, 0.3), (1, 0.6))})
+    table = apply_decision(frame.assign(fold=fold), ["well", "ill"], folds)
+    found = curves(table, ["well", "ill"], resamples=0, decision=folds)
+    point = found["image"]["operating_point"]["ill"]
+    assert point["threshold"] is None
+    assert point["thresholds"] == {"0": 0.3, "1": 0.6}
+    said = frame["p_ill"].to_numpy() >= np.where(fold == 0, 0.3, 0.6)
+    assert point["sensitivity"] == pytest.approx(said[frame["target"] == "ill"].mean(), abs=1e-5)
+    # The order of the curve itself is that of the probabilities, whatever the fold.
+    alone = curves(frame, ["well", "ill"], resamples=0)["image"]["roc"]
+    assert found["image"]["roc"] == alone
+    again = draw(60, classes=("well", "ill"), seed=9).assign(target=frame["target"], patient=frame["patient"])
+    pooled = pd.concat([again.assign(repeat=1), frame.assign(repeat=0)], ignore_index=True)
+    assert curves(pooled, ["well", "ill"], resamples=0)["image"]["roc"] == alone

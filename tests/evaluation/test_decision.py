@@ -5,7 +5,14 @@ from scipy.special import expit, softmax
 
 from medvision.errors import ConfigError, DataError
 from medvision.evaluation.cases import cases_by_level
-from medvision.evaluation.decision import UNCHANGED, Decision, apply_decision, choose_decision, undo_temperature
+from medvision.evaluation.decision import (
+    UNCHANGED,
+    Decision,
+    FoldDecisions,
+    apply_decision,
+    choose_decision,
+    undo_temperature,
+)
 from medvision.evaluation.predictions import check_predictions, prediction_table
 
 
@@ -141,3 +148,22 @@ def test_calibrated_probabilities_are_written_short():
     raw = raw_table(["no", "yes"])
     table = apply_decision(raw, ["no", "yes"], Decision(temperature=1.7))
     assert table["p_yes"].map(lambda p: float(str(np.float32(p))) == p).all()
+
+
+def test_folds_are_decided_each_as_if_alone():
+    """The pooled table is that of the folds one after the other, and both ways back give what the networks said."""
+    raws = [raw_table(["no", "yes"], seed=seed, images=60).assign(fold=seed) for seed in (0, 1)]
+    raws = [raw.assign(image=raw["image"] + str(k), patient=raw["patient"] + str(k)) for k, raw in enumerate(raws)]
+    decisions = [choose_decision(raw, ["no", "yes"], rule="youden") for raw in raws]
+    assert decisions[0].temperature != decisions[1].temperature
+    folds = FoldDecisions(dict(enumerate(decisions)))
+    # Rows of the folds in turn.
+    mixed = pd.concat(raws).sort_values(["patient", "image"], ignore_index=True)
+    pooled = apply_decision(mixed, ["no", "yes"], folds)
+    for k, (raw, one) in enumerate(zip(raws, decisions, strict=True)):
+        alone = apply_decision(raw, ["no", "yes"], one).set_index("image")
+        pd.testing.assert_frame_equal(pooled[pooled["fold"] == k].set_index("image").loc[alone.index], alone)
+    back = undo_temperature(pooled, ["no", "yes"], folds)
+    np.testing.assert_allclose(back["p_yes"], mixed["p_yes"], rtol=1e-4)
+    unchanged = FoldDecisions({0: UNCHANGED, 1: UNCHANGED})
+    assert undo_temperature(pooled, ["no", "yes"], unchanged) is pooled

@@ -76,7 +76,7 @@ def test_all_cases_of_a_level_have_its_metrics(studies):
     decision = Decision(aggregate="max", rule=0.4)
     levels = read_levels(studies, ["well", "ill"], [], multilabel=False, decision=decision)
     united = cases_by_level(studies, ["well", "ill"], decision=decision)
-    expected = classification_metrics(studies, ["well", "ill"], **OPTIONS)
+    expected = classification_metrics(studies, ["well", "ill"], **OPTIONS, decision=decision)
     assert list(levels) == list(expected)
     found = levels["image"].metrics(np.ones(60, bool), **OPTIONS)
     assert {*SUMMARY, "sensitivity_ill", "npv_ill"} - {"sensitivity", "specificity"} <= set(found)

@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from medvision.errors import DataError
 from medvision.evaluation.bootstrap import bootstrap_metrics, jackknife_metrics
 from medvision.evaluation.cases import image_cases
-from medvision.evaluation.decision import Decision, apply_decision
+from medvision.evaluation.decision import Decision, FoldDecisions, apply_decision
 from medvision.evaluation.intervals import (
     bca_interval,
     jackknife_interval,
@@ -294,3 +295,92 @@ def test_the_decision_unites_images_and_sets_thresholds():
     assert of(Decision(aggregate="max"))["sensitivity_b"]["value"] == 1
     assert of(Decision(thresholds={"patient": {"b": 0.39}}))["sensitivity_b"]["value"] == 1
     assert of(Decision(thresholds={"patient": {"b": 0.2}}))["specificity_b"]["value"] == 0
+
+
+def repeated(draw, seeds=(0, 1, 2), classes=("a", "b"), **options):
+    """The same images and targets, answered anew in each repeat, whose rows stand in another order each."""
+    first = draw(classes=classes, **options)
+    tables = []
+    for repeat, seed in enumerate(seeds):
+        other = draw(classes=classes, seed=seed + 100, **options)
+        answers = other[["predicted", *(f"p_{name}" for name in classes)]]
+        one = pd.concat([first[["image", "patient", "target"]], answers], axis=1)
+        tables.append(one.assign(repeat=repeat).sample(frac=1, random_state=seed))
+    return tables, pd.concat(tables, ignore_index=True)
+
+
+def test_a_repeated_cross_validation_is_the_mean_of_its_repeats(draw):
+    tables, pooled = repeated(draw)
+    found = classification_metrics(pooled, ["a", "b"], resamples=60, seed=3)["image"]
+    alone = [classification_metrics(one.drop(columns="repeat"), ["a", "b"], resamples=0)["image"] for one in tables]
+    for name, entry in found.items():
+        if "low" not in entry:
+            continue
+        values = [one[name]["value"] for one in alone]
+        assert entry["repeats"] == pytest.approx(values), name
+        assert entry["value"] == pytest.approx(np.mean(values)), name
+        assert (entry["n"], entry["patients"]) == (60, 15)
+    first = classification_metrics(tables[0].drop(columns="repeat"), ["a", "b"], resamples=0)["image"]
+    assert found["confusion_matrix"] == first["confusion_matrix"]
+
+
+def test_the_interval_of_repeats_draws_a_patient_in_all_of_them_at_once(draw):
+    """The reference resamples patients with a loop of its own and scores every repeat with scikit-learn."""
+    tables, pooled = repeated(draw, seeds=(0, 1), images=40, patients=12)
+    found = classification_metrics(pooled, ["a", "b"], resamples=200, seed=5, interval="percentile")["image"]
+    ordered = [one.sort_values("image", ignore_index=True) for one in tables]
+    patients = pd.factorize(ordered[0]["patient"], sort=True)[0]
+    random, drawn = np.random.default_rng(5), []
+    for _ in range(200):
+        counts = np.bincount(random.integers(12, size=12), minlength=12)[patients]
+        truth = ordered[0]["target"] == "b"
+        if truth[counts > 0].nunique() < 2:
+            drawn.append(np.nan)
+            continue
+        areas = [roc_auc_score(truth, one["p_b"], sample_weight=counts) for one in ordered]
+        drawn.append(np.mean(areas))
+    behind = patients_behind(image_cases(ordered[0], ["a", "b"]))["auroc"]
+    low, high = percentile_interval(np.array(drawn), patients=behind)
+    assert found["auroc"]["low"] == pytest.approx(low)
+    assert found["auroc"]["high"] == pytest.approx(high)
+
+
+def test_the_same_answers_repeated_are_those_answers_once(draw):
+    """Repeats make no new patients: no interval becomes narrower."""
+    frame = draw(classes=("a", "b"))
+    thrice = pd.concat([frame.assign(repeat=k) for k in range(3)], ignore_index=True)
+    once = classification_metrics(frame.sort_values("image"), ["a", "b"], resamples=80, seed=1)["image"]
+    found = classification_metrics(thrice, ["a", "b"], resamples=80, seed=1)["image"]
+    for name, entry in once.items():
+        if "low" in entry:
+            assert [found[name][key] for key in ("value", "low", "high")] == pytest.approx(
+                [entry[key] for key in ("value", "low", "high")]
+            ), name
+
+
+def test_shares_of_independent_cases_keep_wilsons_interval_in_repeats(draw):
+    frame = draw(30, classes=("a", "b")).assign(patient=[f"{k:02d}" for k in range(30)])
+    other = frame.assign(predicted=np.where(frame.index < 5, "a", frame["predicted"]), repeat=1)
+    pooled = pd.concat([frame.assign(repeat=0), other], ignore_index=True)
+    found = classification_metrics(pooled, ["a", "b"], resamples=40)["image"]
+    low, high = wilson_interval(found["accuracy"]["value"] * 30, 30)
+    assert [found["accuracy"][key] for key in ("low", "high", "method")] == [low, high, "wilson"]
+    # What was predicted differs, so that the precision is of other cases in each repeat.
+    assert found["precision_b"]["method"] == "bca"
+
+
+def test_folds_are_scored_as_their_decisions_say_before_and_after_the_temperature(draw):
+    raw = draw(80, classes=("a", "b"), patients=20)
+    fold = pd.factorize(raw["patient"])[0] % 2
+    chosen = [Decision(temperature=t, thresholds={"image": {"b": t / 4}}) for t in (0.8, 2.5)]
+    folds = FoldDecisions({0: chosen[0], 1: chosen[1]})
+    raw = raw.assign(fold=fold)
+    table = apply_decision(raw, ["a", "b"], folds)
+    found = classification_metrics(table, ["a", "b"], resamples=0, decision=folds)["image"]
+    before = classification_metrics(raw, ["a", "b"], resamples=0)["image"]
+    assert found["uncalibrated"]["log_loss"]["value"] == pytest.approx(before["log_loss"]["value"], rel=1e-4)
+    right = [
+        (row["p_b"] >= chosen[row["fold"]].threshold("image", "b")) == (row["target"] == "b")
+        for row in table.to_dict("records")
+    ]
+    assert found["accuracy"]["value"] == pytest.approx(np.mean(right))

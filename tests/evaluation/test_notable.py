@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medvision.evaluation.folds import FoldDecisions
 from medvision.evaluation.notable import MOST_OF_A_PATIENT, notable_cases
 from medvision.evaluation.operating_point import Decision
 
@@ -161,3 +162,15 @@ def test_a_search_row_by_row_finds_the_same(draw, multilabel, classes, seed):
     assert scores[len(mistakes) :] == pytest.approx([doubt(row) for row in uncertain])
     shown = found.merge(table, left_on="row", right_index=True)
     assert [row[f"p_{row['class_shown']}"] for row in shown.to_dict("records")] == list(found["probability"])
+
+
+def test_doubt_is_the_distance_from_the_threshold_of_the_own_fold():
+    table = two_classes([("ill", 0.65), ("ill", 0.8), ("well", 0.1), ("well", 0.2)], fold=[0, 1, 0, 1])
+    folds = FoldDecisions({k: Decision(thresholds={"image": {"ill": value}}) for k, value in ((0, 0.3), (1, 0.75))})
+    chosen = notable_cases(table, ["well", "ill"], decision=folds)
+    assert plain(chosen) == [("uncertain", 1, "ill", 0.8, 0.05)]
+    labels = pd.DataFrame({"image": ["0", "1"], "target": ["a|b", ""], "predicted": ["a|b", ""], "fold": [1, 0]})
+    labels = labels.assign(p_a=[0.9, 0.1], p_b=[0.8, 0.2])
+    folds = FoldDecisions({0: Decision(rule=0.3), 1: Decision(thresholds={"image": {"b": 0.79, "a": 0.2}})})
+    chosen = notable_cases(labels, ["a", "b"], multilabel=True, decision=folds)
+    assert plain(chosen) == [("uncertain", 0, "b", 0.8, 0.01)]

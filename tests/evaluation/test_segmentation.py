@@ -360,3 +360,34 @@ def test_resamples_without_a_class_are_counted():
 def test_a_drawn_table_can_be_written_as_json():
     found = segmentation_metrics(random_frame(), THREE, resamples=50)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+# Repeats
+
+
+def worse(frame, by):
+    """The same masks, predicted worse: every distance larger by a share, every overlap smaller."""
+    columns = {name: frame[name] * (1 + by) for name in frame if name.startswith(("hd95", "assd"))}
+    overlaps = ("dice_", "iou_", "pixel_")
+    return frame.assign(**columns, **{name: frame[name] * (1 - by) for name in frame if name.startswith(overlaps)})
+
+
+def test_masks_of_repeats_are_the_mean_over_repeats_with_patients_drawn_in_all_at_once():
+    one = random_frame()
+    two = worse(one, 0.2).sample(frac=1, random_state=0)
+    pooled = pd.concat([one.assign(repeat=0), two.assign(repeat=1)], ignore_index=True)
+    found = segmentation_metrics(pooled, THREE, resamples=60, seed=2)
+    # A mean of means is the mean of the scores, as both repeats count the same images.
+    averaged = [name for name in one if name.startswith((*MEANS,))]
+    middle = one.assign(**{name: (one[name] + worse(one, 0.2)[name]) / 2 for name in averaged})
+    expected = segmentation_metrics(middle.sort_values("image"), THREE, resamples=60, seed=2)
+    assert list(found) == list(expected) == ["image", "patient"]
+    for level, entries in expected.items():
+        assert found[level].pop("absent_mask_classes") == entries.pop("absent_mask_classes")
+        for name, entry in entries.items():
+            keys = [key for key in ("value", "low", "high", "n", "patients", "infinite") if key in entry]
+            assert [found[level][name][key] for key in keys] == pytest.approx([entry[key] for key in keys]), name
+    alone = [segmentation_metrics(table, THREE, resamples=0)["image"]["hd95"]["value"] for table in (one, two)]
+    assert found["image"]["hd95"]["repeats"] == pytest.approx(alone)
+    assert "repeats" not in expected["image"]["hd95"]
+    json.dumps(found, allow_nan=False)

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from medvision.errors import DataError
 from medvision.evaluation.bootstrap import draw_patients
-from medvision.evaluation.decision import Decision
+from medvision.evaluation.decision import Decision, FoldDecisions, apply_decision
 from medvision.evaluation.intervals import percentile_interval
 from medvision.evaluation.metrics import classification_metrics
 from medvision.evaluation.segmentation import segmentation_metrics
@@ -306,3 +306,26 @@ def test_the_order_of_rows_changes_nothing(draw):
 def test_a_column_that_is_not_there_is_refused(draw):
     with pytest.raises(DataError, match="no column scanner"):
         subgroups(draw(20, TWO), TWO, columns=["scanner"])
+
+
+def test_the_first_of_several_repeats_is_scored(draw):
+    frame = with_columns(draw(80, classes=TWO, patients=20))
+    again = draw(80, classes=TWO, patients=20, seed=4)[["predicted", "p_well", "p_ill"]]
+    other = pd.concat([frame.drop(columns=list(again)), again], axis=1)
+    pooled = pd.concat([other.assign(repeat=1), frame.assign(repeat=0)], ignore_index=True)
+    found = subgroups(pooled, TWO, resamples=20, columns=["sex"])
+    assert found == subgroups(frame, TWO, resamples=20, columns=["sex"])
+    assert found != subgroups(other, TWO, resamples=20, columns=["sex"])
+
+
+def test_groups_are_decided_by_the_decisions_of_their_folds(draw):
+    frame = with_columns(draw(80, classes=TWO, patients=20)).drop(columns="predicted")
+    frame = frame.assign(fold=pd.factorize(frame["patient"])[0] % 2, study=frame["patient"])
+    frame = frame.assign(target=frame.groupby("patient")["target"].transform("first"))
+    folds = FoldDecisions({k: Decision(thresholds={"study": {"ill": t}}) for k, t in ((0, 0.2), (1, 0.7))})
+    table = apply_decision(frame, TWO, folds)
+    women = table[table["sex"] == "F"].reset_index(drop=True)
+    (column,) = subgroups(table, TWO, columns=["sex"], resamples=0, decision=folds)["study"]
+    expected = classification_metrics(women, TWO, resamples=0, decision=folds)["study"]["accuracy"]["value"]
+    found = {group["name"]: group["metrics"]["accuracy"]["value"] for group in column["groups"]}
+    assert found["F"] == pytest.approx(expected)

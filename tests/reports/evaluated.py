@@ -55,13 +55,14 @@ def complete(run, *, rule=0.5, resamples=40, sites=SITES, side=48):
     write_json(run.curves, {"test": scoring.curves(rows["test"], decision)})
     write_json(run.subgroups, {"test": scoring.subgroups(rows["test"], decision)})
     if data["classes"]:
-        _write_cases(run, rows["test"], data, decision, side)
+        write_cases(run, rows["test"], data, decision, side)
     spent = {"devices": 0, "seconds_per_image": 0.0125, "peak_memory_mib": 2048}
     write_json(run.environment, {**environment, **spent})
     return run
 
 
-def _write_cases(run, table, data, decision, side):
+def write_cases(run, table, data, decision, side):
+    """Choose the notable images of a split, and write `cases.json` with pictures of noise."""
     run.case_pictures.mkdir(parents=True, exist_ok=True)
     chosen = notable_cases(table, data["classes"], multilabel=data["multilabel"], decision=decision)
     cases = []

@@ -58,9 +58,20 @@ def test_a_random_split_names_group_fractions_and_seed():
     assert "by image" in assignment_sentence(draw_inputs(experiment=change_experiment("split", group="image")))
 
 
-def test_a_fold_is_counted_from_one():
+def test_a_fold_has_the_number_of_its_folder():
     said = assignment_sentence(draw_inputs(experiment=change_experiment("split", fold=1)))
-    assert said == "Fold 2 of 5 by patient is the test; validation was drawn from the rest (seed 7)."
+    assert said == (
+        "Fold 1 (counted from 0) of the folds by patient is the test; validation was drawn from the rest (seed 7)."
+    )
+    nested = change_experiment("split", fold=1, inner_fold=2, inner_folds=4, seed=11)
+    assert assignment_sentence(draw_inputs(experiment=nested)) == (
+        "Fold 1 (counted from 0) of the folds by patient was put aside; inner fold 2 of 4 of the rest is the test; "
+        "validation was drawn from what is left (seed 11)."
+    )
+    site = change_experiment("split", fold=0, fold_by="site")
+    assert "the folds by the column site, patient by patient is" in assignment_sentence(draw_inputs(experiment=site))
+    alone = change_experiment("split", fold=0, folds="leave_one_out")
+    assert "the folds by patient, one in each (leave one out) is" in assignment_sentence(draw_inputs(experiment=alone))
 
 
 def test_an_official_split_is_known_by_its_absent_folds():

@@ -13,7 +13,6 @@ from medvision.reports.result_sentences import (
     subgroup_sentences,
     temperature_sentence,
     threshold_sentence,
-    threshold_text,
 )
 from tests.reports.told import (
     CASE,
@@ -32,16 +31,6 @@ def test_a_value_is_said_with_its_interval():
     assert said(entry(0.91234, 0.8, 0.97)) == "0.912 (95 % interval 0.800 to 0.970)"
     assert said(entry(0.5)) == "0.500"
     assert said(entry(None)) == "undefined"
-
-
-def test_a_threshold_keeps_the_digits_that_tell_it_from_an_end():
-    assert [threshold_text(value) for value in (0.5, 0.41666, 0.00123, 0.99987, 1.0)] == [
-        "0.5",
-        "0.417",
-        "0.00123",
-        "0.99987",
-        "1",
-    ]
 
 
 def test_the_performance_is_that_of_the_answering_split():
