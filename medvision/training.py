@@ -233,7 +233,9 @@ def check_single_run(run: RunFolder) -> None:
     """
     if run.plan.is_file():
         verb = "cross_validate" if read_json(run.plan).get("kind") == "cross_validation" else "compare"
-        raise RunError(f"{run.path}: holds several runs; python -m medvision.{verb} --resume {run.path} goes on with them")
+        raise RunError(
+            f"{run.path}: holds several runs; python -m medvision.{verb} --resume {run.path} goes on with them"
+        )
 
 
 def check_same_data(run: RunFolder, datamodule: DataModule) -> None:

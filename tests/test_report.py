@@ -39,7 +39,7 @@ def test_the_page_is_made_anew_from_the_files(runs):
     (page,) = report.main([str(runs[0])])
     before = page.read_text()
     metrics = json.loads((runs[0] / "metrics.json").read_text())
-    metrics["test"]["image"]["auroc"] |= {"value": 0.123456, "low": 0.1, "high": 0.2}
+    metrics["test"]["image"]["auroc"] |= {"value": 0.123456, "low": 0.1, "high": 0.2, "n": 101}
     (runs[0] / "metrics.json").write_text(json.dumps(metrics))
     report.main([str(runs[0])])
     assert "AUROC 0.123 (95 % interval 0.100 to 0.200)" in page.read_text()

@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medvision.evaluation.decimals import supported_decimals
+
 Entry = Mapping[str, Any]
 
 SUMMARY = {
@@ -45,10 +47,16 @@ NO_INTERVAL = (
 UNITS = {"image": "images", "study": "studies", "patient": "patients"}
 
 
+def supported_digits(entry: Entry, digits: int = 3) -> int:
+    """Decimals of an entry: no more than its number of cases supports; a distance or an area is no share of cases."""
+    counted = "n" in entry and "unit" not in entry
+    return min(digits, supported_decimals(entry["n"])) if counted else digits
+
+
 def value_text(entry: Entry, digits: int = 3) -> str:
-    """A value as text; a dash where it is undefined."""
+    """A value as text, with as many digits as its cases support; a dash where it is undefined."""
     value = entry["value"]
-    return UNDEFINED if value is None else f"{value:.{digits}f}"
+    return UNDEFINED if value is None else f"{value:.{supported_digits(entry, digits)}f}"
 
 
 def interval_text(entry: Entry, digits: int = 3) -> str:
@@ -58,6 +66,7 @@ def interval_text(entry: Entry, digits: int = 3) -> str:
     """
     if entry["low"] is None:
         return ""
+    digits = supported_digits(entry, digits)
     if entry["low"] < 0:
         return f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
     return f"{entry['low']:.{digits}f}–{entry['high']:.{digits}f}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medvision.evaluation.mask_text import measure_digits
-from medvision.evaluation.text import interval_text, value_text
+from medvision.evaluation.text import interval_text, supported_digits, value_text
 
 Entry = Mapping[str, Any]
 Cell = tuple[str, list[str]]
@@ -32,6 +32,15 @@ class Table:
     words: bool = False
 
 
+def entry_digits(entry: Entry, digits: int = DIGITS) -> int:
+    """Decimals of an entry: what its number of cases supports, or three significant digits of a distance or an area.
+
+    >>> entry_digits({"value": 0.91234, "n": 40}), entry_digits({"value": 12.34, "n": 40, "unit": "mm"})
+    (2, 1)
+    """
+    return measure_digits(entry) if "unit" in entry else supported_digits(entry, digits)
+
+
 def entry_cell(entry: Entry, digits: int = DIGITS) -> Cell:
     """An entry of `metrics.json`: its value; below it the interval, how many distances are infinite, and mean ± SD.
 
@@ -40,7 +49,7 @@ def entry_cell(entry: Entry, digits: int = DIGITS) -> Cell:
     >>> entry_cell({"value": 12.34, "low": None, "high": None, "unit": "mm", "infinite": 2})
     ('12.3', ['2 infinite'])
     """
-    digits = measure_digits(entry) if "unit" in entry else digits
+    digits = entry_digits(entry, digits)
     infinite = f"{entry['infinite']} infinite" if entry.get("infinite") else ""
     spread = spread_text(entry["folds"], digits) if "folds" in entry else ""
     lines = (interval_text(entry, digits), infinite, spread)
@@ -72,8 +81,9 @@ def gap_cell(entry: Entry) -> Cell:
     """
     if entry["value"] is None:
         return value_text(entry), []
-    interval = [] if entry["low"] is None else [f"{entry['low']:+.{DIGITS}f} to {entry['high']:+.{DIGITS}f}"]
-    return f"{entry['value']:+.{DIGITS}f}", interval
+    digits = supported_digits(entry, DIGITS)
+    interval = [] if entry["low"] is None else [f"{entry['low']:+z.{digits}f} to {entry['high']:+z.{digits}f}"]
+    return f"{entry['value']:+z.{digits}f}", interval
 
 
 def count_cell(count: int | None, below: str = "") -> Cell:

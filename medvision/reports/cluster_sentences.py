@@ -6,7 +6,7 @@ from typing import Any
 
 from medvision.evaluation.clustering import STARTS
 from medvision.evaluation.probes import NEIGHBOURS
-from medvision.evaluation.text import SUMMARY, WIDTH, interval_text, value_text
+from medvision.evaluation.text import SUMMARY, WIDTH, interval_text, supported_digits, value_text
 from medvision.reports.cluster_tables import PARTS, PROBES, has_pairs, scored_parts
 from medvision.reports.data_sentences import counted
 
@@ -38,7 +38,7 @@ def answer_sentences(found: Found) -> list[str]:
     else:
         agreement = (
             f"On {where}: {found['k']} clusters agree with the classes to an adjusted Rand index of "
-            f"{entry['value']:.2f}{_interval(entry)}; 0 is chance, 1 is the classes themselves."
+            f"{value_text(entry, 2)}{_interval(entry)}; 0 is chance, 1 is the classes themselves."
         )
     return [agreement, patient_sentence(scored)]
 
@@ -78,8 +78,9 @@ def _interval(entry: Found, what: str = "") -> str:
     """The interval in brackets, after the value where `what` it is of is told."""
     if entry["low"] is None:
         return " (no interval)"
-    ends = f"{entry['low']:.2f} to {entry['high']:.2f}"
-    return f" ({what}{entry['value']:+.2f}, 95 % interval {ends})" if what else f" (95 % interval {ends})"
+    digits = supported_digits(entry, 2)
+    ends = f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
+    return f" ({what}{entry['value']:+z.{digits}f}, 95 % interval {ends})" if what else f" (95 % interval {ends})"
 
 
 def banner_sentence(found: Found) -> str:

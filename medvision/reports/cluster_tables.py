@@ -26,6 +26,7 @@ _GAPS = {
     "patient_gap": "same patient minus other patient, same class",
     "class_gap": "same class minus other class, other patient",
 }
+_UNSURE = {"low": None, "high": None}
 _PARTITIONS = {"adjusted_rand": "adjusted Rand index", "ami": "adjusted mutual information", "nmi": AGAINST["nmi"]}
 
 
@@ -91,7 +92,9 @@ def agreement_table(scores: Scores) -> Table | None:
     rows: list[tuple[str, list[Cell]]] = [
         (title, [entry_cell(scores[part]["metrics"][name]) for part in parts]) for name, title in _AGAINST.items()
     ]
-    largest: list[Cell] = [(f"{scores[part]['largest_class']:.3f}", []) for part in parts]
+    largest: list[Cell] = [
+        entry_cell({"value": scores[part]["largest_class"], **_UNSURE, "n": scores[part]["n"]}) for part in parts
+    ]
     rows.append(("for comparison: share of the largest class", largest))
     return Table(
         caption="Agreement of clusters and classes",
@@ -127,7 +130,8 @@ def partition_table(part: str, found: Mapping[str, Any]) -> Table:
     """Clusters against classes and against patients, side by side."""
     partitions = found["partitions"]
     rows: list[tuple[str, list[Cell]]] = [
-        (title, [(f"{value[name]:.3f}", []) for value in partitions.values()]) for name, title in _PARTITIONS.items()
+        (title, [entry_cell({"value": value[name], **_UNSURE, "n": found["n"]}) for value in partitions.values()])
+        for name, title in _PARTITIONS.items()
     ]
     return Table(
         caption=f"Clusters against {' and '.join(partitions)}, {PARTS[part]}",

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medvision.evaluation.text import cut, interval_text, value_text
+from medvision.evaluation.text import cut, interval_text, supported_digits, value_text
 from medvision.reports.figures import COLOURS, INK, MOST_CURVES, STYLE, draw_grid, legend_label, new_axes
 from medvision.reports.thresholds import point_text, point_thresholds, range_text
 
@@ -80,7 +80,7 @@ def pr_figure(curves: Points, metrics: Mapping[str, Entry]) -> Figure | None:
         return None
     with mpl.rc_context(STYLE):
         figure, axes = new_axes(4.2, 4.1 + _legend_height(len(shown) + 2))
-        _draw_prevalence(axes, curves["pr"], shown)
+        _draw_prevalence(axes, curves["pr"], shown, metrics)
         _draw_curves(axes, curves["pr"], shown, metrics, "average_precision")
         for name, colour, point in _operating_points(curves, shown, ("sensitivity", "precision")):
             _mark(axes, point["sensitivity"], point["precision"], colour, _point_label(name, point, shown))
@@ -192,13 +192,16 @@ def _area(entry: Entry | None) -> str:
     return value_text(entry) + (f" ({interval})" if interval else "")
 
 
-def _draw_prevalence(axes: Axes, curves: Mapping[str, Points], shown: Sequence[str]) -> None:
+def _draw_prevalence(
+    axes: Axes, curves: Mapping[str, Points], shown: Sequence[str], metrics: Mapping[str, Entry]
+) -> None:
     for k, (name, colour) in enumerate(zip(shown, COLOURS, strict=False)):
         prevalence = curves[name].get("prevalence")
         if prevalence is None:
             continue
         one = len(shown) == 1
-        label = f"prevalence {prevalence:.3f}" if one else "prevalence" if k == 0 else None
+        digits = supported_digits(metrics.get(f"average_precision_{name}", {}))
+        label = f"prevalence {prevalence:.{digits}f}" if one else "prevalence" if k == 0 else None
         axes.axhline(prevalence, color=INK if one else colour, lw=0.9, ls=":", label=label)
 
 

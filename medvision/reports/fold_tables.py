@@ -7,7 +7,7 @@ import pandas as pd
 
 from medvision.evaluation.decision import FoldDecisions
 from medvision.evaluation.mask_text import MASK_SUMMARY, measure_digits, title_with_unit
-from medvision.evaluation.text import SUMMARY, UNDEFINED, value_text
+from medvision.evaluation.text import SUMMARY, UNDEFINED, supported_digits, value_text
 from medvision.reports.cells import Cell, Entry, Table, count_cell, entry_cell, spread_text
 from medvision.reports.cost import time_text
 from medvision.reports.page_tables import MOST_ROWS, count_folds, cut_note, split_facts
@@ -119,7 +119,7 @@ def _value_table(level: str, metrics: Mapping[str, tuple[Entry, Mapping[str, Any
     few = len(folds.parts) <= MOST_FOLDS
     rows = []
     for name, (pooled, found) in metrics.items():
-        digits = measure_digits(pooled) if "unit" in pooled else 3
+        digits = measure_digits(pooled) if "unit" in pooled else supported_digits(pooled)
         values = list(found["values"].values())
         known = [value for value in values if value is not None]
         shown = values if few else [min(known, default=None), max(known, default=None)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medvision.evaluation.text import ENOUGH_PATIENTS
+from medvision.evaluation.text import ENOUGH_PATIENTS, supported_digits
 from medvision.reports.comparison_tables import metric_title
 from medvision.reports.data_sentences import counted, listed
 from medvision.reports.learning_curve_tables import UNDEFINED, metric_entry
@@ -46,10 +46,11 @@ def _difference(pair: Found, headline: str, size: int) -> str:
     entry = pair["differences"].get(headline, UNDEFINED)
     if entry["value"] is None:
         return f"With {size:,} images their difference is undefined."
-    lead = f"With {size:,} images the difference {pair['b']} − {pair['a']} is {entry['value']:+.3f}"
+    digits = supported_digits(entry)
+    lead = f"With {size:,} images the difference {pair['b']} − {pair['a']} is {entry['value']:+z.{digits}f}"
     if entry["low"] is None:
         return f"{lead}; how sure that is cannot be said."
-    lead += f" (95 % interval {entry['low']:+.3f} to {entry['high']:+.3f})"
+    lead += f" (95 % interval {entry['low']:+z.{digits}f} to {entry['high']:+z.{digits}f})"
     if entry["low"] <= 0 <= entry["high"]:
         return f"{lead}: which of the two is better cannot be said."
     return f"{lead}."

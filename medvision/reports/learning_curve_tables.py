@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from medvision.evaluation.text import UNITS
-from medvision.reports.cells import Cell, Table, count_cell, entry_cell, gap_cell
+from medvision.reports.cells import Cell, Table, count_cell, entry_cell, entry_digits, gap_cell
 from medvision.reports.comparison_tables import TESTS, GroupedTable, metric_title, p_text
 from medvision.reports.cost import time_text
 from medvision.reports.data_sentences import counted
@@ -72,7 +72,7 @@ def _by_size(found: Found, level: Found, metrics: Sequence[str], caption: str, *
 def _spread_cell(entry: Entry) -> Cell:
     value, below = entry_cell(entry)
     spread = entry.get("sd")
-    return value, below if spread is None else [*below, f"SD {spread:.3f}"]
+    return value, below if spread is None else [*below, f"SD {spread:.{entry_digits(entry)}f}"]
 
 
 def difference_table(found: Found, name: str) -> GroupedTable | None:
@@ -109,8 +109,10 @@ def fit_table(found: Found, name: str) -> Table | None:
     rows = []
     for model, fit in fits.items():
         ceiling = _ceiling(fit["a"]) if fit["asymptote"] else UNDEFINED
-        points = [_nearest(fit["curve"], times * largest) for times in ahead]
-        rows.append((model, [entry_cell(fit["c"], 2), entry_cell(ceiling), *map(entry_cell, points)]))
+        expected = [ceiling, *(_nearest(fit["curve"], times * largest) for times in ahead)]
+        # What is expected is not known better than what was measured.
+        digits = entry_digits(metric_entry(level, model, largest, level["headline"]))
+        rows.append((model, [entry_cell(fit["c"], 2), *(entry_cell(point, digits) for point in expected)]))
     heads = ["model", "exponent c", "at no end of images", *(f"at {times * largest:,} images" for times in ahead)]
     return Table(caption=f"Power laws of {metric_title(level['headline'])}, per {name}", heads=heads, rows=rows)
 

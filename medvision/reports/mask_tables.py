@@ -12,7 +12,7 @@ from medvision.evaluation.mask_text import (
     measure_digits,
     title_with_unit,
 )
-from medvision.evaluation.text import interval_text, value_text
+from medvision.evaluation.text import interval_text, supported_digits, value_text
 from medvision.reports.cells import entry_cell, spread_text
 
 Entry = Mapping[str, Any]
@@ -84,4 +84,4 @@ def _said(entry: Entry) -> str:
 
 
 def _digits(entry: Entry) -> int:
-    return measure_digits(entry) if "unit" in entry else _DIGITS
+    return measure_digits(entry) if "unit" in entry else supported_digits(entry, _DIGITS)

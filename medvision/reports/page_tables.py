@@ -7,7 +7,16 @@ import pandas as pd
 
 from medvision.data.splits import UNUSED
 from medvision.data.table import LABEL_SEPARATOR
-from medvision.evaluation.text import BY_CLASS, SUMMARY, class_count_texts, count_text, interval_text, notes, value_text
+from medvision.evaluation.text import (
+    BY_CLASS,
+    SUMMARY,
+    class_count_texts,
+    count_text,
+    interval_text,
+    notes,
+    supported_digits,
+    value_text,
+)
 from medvision.reports.cells import entry_cell, spread_text
 from medvision.reports.mask_tables import MASKS, is_mask_metric, mask_answer, mask_table
 
@@ -177,6 +186,6 @@ def _said(entry: Mapping[str, Any]) -> str:
     if entry["value"] is None:
         return "undefined"
     interval = interval_text(entry).replace("–", " to ")
-    spread = spread_text(entry["folds"]) if "folds" in entry else ""
+    spread = spread_text(entry["folds"], supported_digits(entry)) if "folds" in entry else ""
     told = [f"95 % interval {interval}" if interval else "", f"over folds {spread}" if spread else ""]
     return value_text(entry) + (f" ({'; '.join(filter(None, told))})" if any(told) else "")

@@ -7,9 +7,10 @@ from medvision.evaluation.decision import Decisions, FoldDecisions, read_decisio
 from medvision.evaluation.folds import any_temperature
 from medvision.evaluation.mask_text import MASK_SUMMARY
 from medvision.evaluation.operating_point import UNCHANGED
-from medvision.evaluation.text import SUMMARY, UNITS, value_text
+from medvision.evaluation.text import SUMMARY, UNITS, supported_digits, value_text
 from medvision.reports.data_sentences import counted, known_patients, listed
 from medvision.reports.page_tables import answer_text, label_half, mask_half
+from medvision.reports.subgroup_tables import gap_entry
 from medvision.reports.thresholds import any_decision, known_threshold, range_text, source_counts
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def said(entry: Entry) -> str:
         return "undefined"
     if entry["low"] is None:
         return value_text(entry)
-    return f"{value_text(entry)} (95 % interval {entry['low']:.3f} to {entry['high']:.3f})"
+    digits = supported_digits(entry)
+    return f"{value_text(entry)} (95 % interval {entry['low']:.{digits}f} to {entry['high']:.{digits}f})"
 
 
 def answering_level(inputs: "ReportInputs") -> str:
@@ -199,10 +201,12 @@ def _worst(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if group is None or not group["metrics"].get(metric):
             yield f"By {column['column']}: {counted(len(column['groups']), 'group')}, none is named the worst."
             continue
-        gap = group.get("gap") or {}
-        value = gap.get("value")
-        ends = "" if gap.get("low") is None else f" (95 % interval {gap['low']:+.3f} to {gap['high']:+.3f})"
-        others = "" if value is None else f", {value:+.3f}{ends} against the others"
+        gap = gap_entry(column, group)
+        value, digits = gap.get("value"), supported_digits(gap)
+        ends = ""
+        if gap.get("low") is not None:
+            ends = f" (95 % interval {gap['low']:+z.{digits}f} to {gap['high']:+z.{digits}f})"
+        others = "" if value is None else f", {value:+z.{digits}f}{ends} against the others"
         of = f"n = {group['n']}, {counted(group['patients'], 'patient')}"
         lowest = f"lowest {title} {said(group['metrics'][metric])} in {group['name']} ({of})"
         yield f"By {column['column']}: {lowest}{others}."

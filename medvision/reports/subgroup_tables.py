@@ -119,6 +119,17 @@ def _sentences(column: Column, level: str) -> list[str]:
     return [*told, *column["notes"]]
 
 
+def gap_entry(column: Column, group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The gap of a group to all others, with the number of cases on the smaller side as its `n`.
+
+    Args:
+        column: one of `subgroups.json`.
+        group: of its groups.
+    """
+    others = sum(one["n"] for one in (*column["groups"], *column["left_out"])) - group["n"]
+    return {**(group.get("gap") or {}), "n": min(group["n"], others)}
+
+
 def _size(group: Mapping[str, Any], level: str) -> str:
     n, patients = group["n"], group["patients"]
     return counted(n, level) if level == "patient" else f"{counted(n, level)} of {counted(patients, 'patient')}"
@@ -134,7 +145,7 @@ def _gap_table(column: Column, level: str, classes: Sequence[str]) -> Table:
         title = f"{group['name']} (worst)" if [group["name"]] == _lowest(column) else group["name"]
         counts: list[Cell] = [(f"{group['n']:,}", [])] if level != "patient" else []
         counts.append((f"{group['patients']:,}{FEW if group['name'] in few else ''}", []))
-        compared = [entry_cell(group["metrics"][headline]), gap_cell(group["gap"])]
+        compared = [entry_cell(group["metrics"][headline]), gap_cell(gap_entry(column, group))]
         rows.append((title, [*counts, *compared, *(entry_cell(group["metrics"][name]) for name in beside)]))
     told = titles[headline] if headline in titles else str(headline)
     units = [UNITS[level]] if level != "patient" else []

@@ -57,7 +57,7 @@ def test_a_report_holds_values_counts_and_units():
     dice = frame[["dice_fat", "dice_muscle"]].mean().mean()
     patients = f"{frame['patient'].nunique()} patients"
     assert text.startswith(f"95 % intervals                60 images of {patients}  {patients}\n")
-    assert lines_of(text, "Dice")[0].split()[1] == f"{dice:.3f}"
+    assert lines_of(text, "Dice")[0].split()[1] == f"{dice:.2f}"
     assert lines_of(text, "Hausdorff distance HD95 (mm)")
     assert "Masks by class, per image\n" in text
     assert "Masks by class, per patient\n" in text

@@ -3,7 +3,15 @@ import pandas as pd
 import pytest
 
 from medvision.evaluation.metrics import classification_metrics
-from medvision.evaluation.text import class_count_texts, classification_report, count_text, few_events, interval_text
+from medvision.evaluation.text import (
+    class_count_texts,
+    classification_report,
+    count_text,
+    few_events,
+    interval_text,
+    supported_digits,
+    value_text,
+)
 
 NAMES = ["Suprapatellar quadriceps", "Medial", "Lateral", "Femoral"]
 
@@ -17,7 +25,7 @@ def test_a_report_holds_values_counts_and_the_matrix(draw):
     text = report(frame, ["no", "yes"])
     accuracy = (frame["target"] == frame["predicted"]).mean()
     assert "60 images of 15 patients" in text
-    assert f"accuracy                 {accuracy:.3f} [" in text
+    assert f"accuracy                 {accuracy:.2f} [" in text
     assert "Confusion matrix, per image (rows: true, columns: predicted)" in text
     for line in (
         "AUROC",
@@ -117,6 +125,45 @@ def test_intervals_by_formula_are_told(draw):
 )
 def test_intervals_are_text(low, high, text):
     assert interval_text({"low": low, "high": high}) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "digits"), [(0, 1), (1, 1), (2, 1), (10, 1), (11, 2), (100, 2), (101, 3), (1000, 3), (100_000, 3)]
+)
+def test_an_entry_has_as_many_digits_as_its_cases_support(n, digits):
+    assert supported_digits({"n": n}) == digits
+    assert supported_digits({"n": n}, 2) == min(digits, 2)
+
+
+def test_what_is_no_share_of_cases_has_the_digits_that_are_asked_for():
+    assert supported_digits({}) == 3
+    assert supported_digits({}, 2) == 2
+    assert supported_digits({"n": 5, "unit": "mm"}) == 3
+    assert supported_digits({"n": 5, "unit": "mm"}, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "value", "interval", "below_zero"),
+    [
+        (10, "0.8", "0.7–0.9", "-0.3 to 0.9"),
+        (100, "0.81", "0.68–0.91", "-0.29 to 0.91"),
+        (101, "0.812", "0.679–0.912", "-0.288 to 0.912"),
+    ],
+)
+def test_a_value_and_its_interval_have_the_same_digits(n, value, interval, below_zero):
+    entry = {"value": 0.8123, "low": 0.6789, "high": 0.9123, "n": n}
+    assert (value_text(entry), interval_text(entry)) == (value, interval)
+    assert interval_text({**entry, "low": -0.2877}) == below_zero
+    assert value_text({**entry, "value": None}) == "–"
+    lengths = {**entry, "unit": "mm"}
+    assert (value_text(lengths, 2), interval_text(lengths, 2)) == ("0.81", "0.68–0.91")
+
+
+@pytest.mark.parametrize(("images", "digits"), [(100, 2), (101, 3)])
+def test_a_report_has_no_more_digits_than_its_cases_support(draw, images, digits):
+    frame = draw(images, ["no", "yes"]).drop(columns="patient")
+    accuracy = (frame["target"] == frame["predicted"]).mean()
+    assert f"accuracy                 {accuracy:.{digits}f} [" in report(frame, ["no", "yes"])
 
 
 def test_labels_have_a_report_without_a_matrix(draw):

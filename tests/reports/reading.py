@@ -114,6 +114,8 @@ def numbers(text):
 
 def same(cell, entry, digits=3):
     """Whether a cell tells an entry of a JSON file, its interval too: to the last digit that is written."""
+    if "n" in entry and "unit" not in entry:
+        digits = min(digits, 1 if entry["n"] <= 10 else 2 if entry["n"] <= 100 else 3)
     close = 0.5 * 10**-digits * 1.001
     if entry["value"] is None:
         return cell.value.strip() == "–" and not cell.below

@@ -79,7 +79,7 @@ def test_an_answer_is_made_of_sentences():
         ((TRIPOD, "18e"), {"simulated": True}, "example.org", "a program drew them"),
         ((TRIPOD, "20c"), {"classes": ["torn"]}, "whole 60%", "training: torn 40%"),
         ((TRIPOD, "22"), {"decision": None}, "decision.json", "preprocessing.json"),
-        ((TRIPOD, "23a"), {"subgroups": {}}, "By sex", "AUROC 0.912"),
+        ((TRIPOD, "23a"), {"subgroups": {}}, "By sex", "AUROC 0.91 "),
         ((TRIPOD, "24"), {"decision": None}, "comes from the val split", "as it was trained."),
     ],
 )
@@ -119,7 +119,7 @@ def test_an_evaluation_without_a_test_does_not_pass_for_one():
 def test_clusters_and_simulated_persons_have_their_answers():
     site = draw_inputs(subgroups={"test": {"image": [{**SEX, "column": "site"}]}}, simulated=True)
     found = answers(site)
-    assert found[TRIPOD, "23b"].startswith("By site: lowest AUROC 0.800")
+    assert found[TRIPOD, "23b"].startswith("By site: lowest AUROC 0.8 (95 % interval 0.6 to 0.9)")
     assert found[TRIPOD, "17"] == found[CLAIM, "11"] == "Not applicable: the images are simulated, no person took part."
 
 
@@ -132,7 +132,7 @@ def test_what_is_left_of_an_item_is_named():
 def test_masks_have_no_operating_point():
     found = answers(draw_mask_inputs())
     assert found[CLAIM, "38"] is None
-    assert "Dice 0.870" in found[CLAIM, "37"]
+    assert "Dice 0.87 (95 % interval 0.80 to 0.90)" in found[CLAIM, "37"]
     assert found[TRIPOD, "15"] == "The output is for every pixel one of background and tendon."
 
 

@@ -69,6 +69,15 @@ def test_the_answer_is_that_of_the_test_split():
     assert "cannot be compared" in answer_sentences({"k": 3, "scores": {"all": part(rand=(None, None, None))}})[0]
 
 
+def test_few_images_have_one_decimal():
+    few = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
+    scored = part()
+    scored["metrics"] |= {"adjusted_rand": few, "patient_gap": few}
+    first, second = answer_sentences({"k": 3, "scores": {"all": scored}})
+    assert "Rand index of 0.5 (95 % interval 0.4 to 0.6);" in first
+    assert "(difference +0.5, 95 % interval 0.4 to 0.6)" in second
+
+
 def test_the_banner_names_what_was_trained_on():
     assert banner_sentence({"scores": {"all": part()}}) == ""
     text = banner_sentence({"scores": {"train": part(), "val": part()}})
@@ -114,7 +123,7 @@ def test_the_terminal_reads_the_same_numbers(tmp_path):
     text = terminal_text(found)
     assert max(map(len, text.splitlines())) <= 100
     entries = found["probes"]["metrics"]["linear_probe"]["image"]
-    assert f"AUROC {entries['auroc']['value']:.3f}" in text
-    assert f"balanced accuracy {entries['balanced_accuracy']['value']:.3f}" in text
+    assert f"AUROC {entries['auroc']['value']:.2f}" in text
+    assert f"balanced accuracy {entries['balanced_accuracy']['value']:.2f}" in text
     _, bare, _ = clustered(tmp_path / "four", labels=False)
     assert "No probe was asked" in terminal_text(bare)

@@ -68,7 +68,7 @@ def test_agreement_has_a_column_a_part():
     table = agreement_table({"train": part(n=90), "test": part()})
     assert table.heads[1:] == ["test split, 50 images of 25 patients", "training split, 90 images of 25 patients"]
     assert table.rows[0] == ("adjusted Rand index", [("0.500", ["0.400–0.600"])] * 2)
-    assert table.rows[-1][1] == [("0.600", [])] * 2
+    assert table.rows[-1][1] == [("0.60", [])] * 2
     assert agreement_table({"all": {"n": 4, "patients": 4}}) is None
 
 
@@ -81,9 +81,12 @@ def test_pairs_need_patients_with_several_images():
 
 def test_partitions_stand_side_by_side():
     values = {"adjusted_rand": 0.1, "nmi": 0.2, "ami": 0.15, "groups": 3}
-    table = partition_table("all", {"partitions": {"classes": values, "patients": {**values, "groups": 40}}})
+    partitions = {"classes": values, "patients": {**values, "groups": 40}}
+    table = partition_table("all", {"n": 120, "partitions": partitions})
     assert table.heads == ["measure", "3 classes", "40 patients"]
     assert [cells[0][0] for _, cells in table.rows] == ["0.100", "0.150", "0.200"]
+    few = partition_table("all", {"n": 60, "partitions": partitions})
+    assert [cells[0][0] for _, cells in few.rows] == ["0.10", "0.15", "0.20"]
 
 
 def test_no_probes_no_tables():

@@ -11,9 +11,9 @@ ENTRIES = {"a": entry(0.7, 0.6, 0.8), "b": entry(0.9)}
 def test_metrics_and_differences_are_drawn_of_the_numbers():
     figures = comparison_figures(WON)
     assert list(figures) == ["metric_auroc", "difference_auroc", "cost_training_seconds", "cost_seconds_per_image"]
-    assert {"scratch", "transfer", "0.700", "(0.600–0.800)", "AUROC"} <= set(texts(figures["metric_auroc"]))
+    assert {"scratch", "transfer", "0.70", "(0.60–0.80)", "AUROC"} <= set(texts(figures["metric_auroc"]))
     shown = texts(figures["difference_auroc"])
-    assert {"transfer − scratch", "+0.200", "(+0.100 to +0.300)", "difference in AUROC"} <= set(shown)
+    assert {"transfer − scratch", "+0.20", "(+0.10 to +0.30)", "difference in AUROC"} <= set(shown)
 
 
 @pytest.mark.parametrize(("inputs", "marker"), [(WON, "D"), (UNDECIDED, "o")])

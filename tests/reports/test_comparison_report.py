@@ -39,7 +39,7 @@ def test_the_page_the_figures_and_the_table_are_made_anew_from_the_folder_alone(
 
 def test_the_page_follows_comparison_json(parent):
     found = read_json(parent.comparison)
-    found["levels"]["image"]["metrics"]["transfer"]["auroc"] |= {"value": 0.98765, "low": 0.9, "high": 0.99}
+    found["levels"]["image"]["metrics"]["transfer"]["auroc"] |= {"value": 0.98765, "low": 0.9, "high": 0.99, "n": 900}
     write_json(parent.comparison, found)
     write_comparison(parent)
     assert "AUROC: 0.988 (95 % interval 0.900 to 0.990)" in Page(parent.report.read_text()).text

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from medvision.reports.comparison_inputs import ModelFacts
 from medvision.reports.comparison_sentences import (
     answer_sentence,
@@ -27,8 +29,8 @@ def test_the_question_is_that_of_the_experiments():
 
 def test_a_clear_answer_has_difference_interval_and_p():
     assert answer_sentence(WON) == (
-        "On the same 90 images of 30 patients transfer has the higher AUROC: 0.900 (95 % interval 0.850 to 0.950). "
-        "Against scratch the difference in AUROC is +0.200 (95 % interval +0.100 to +0.300), "
+        "On the same 90 images of 30 patients transfer has the higher AUROC: 0.90 (95 % interval 0.85 to 0.95). "
+        "Against scratch the difference in AUROC is +0.20 (95 % interval +0.10 to +0.30), "
         "p = 0.024 (Obuchowski (clustered DeLong), Holm's correction)."
     )
 
@@ -36,11 +38,26 @@ def test_a_clear_answer_has_difference_interval_and_p():
 def test_a_difference_is_turned_so_that_the_better_model_comes_first():
     text = answer_sentence(UNDECIDED)
     assert "scratch has the higher AUROC" in text
-    assert "Against transfer the difference in AUROC is +0.020 (95 % interval -0.060 to +0.100), p = 1.000" in text
+    assert "Against transfer the difference in AUROC is +0.02 (95 % interval -0.06 to +0.10), p = 1.000" in text
     assert text.endswith("the interval holds 0, so which of the two is better cannot be said, nor that they are equal.")
     turned, _ = difference_of(UNDECIDED, "scratch", "transfer")
     assert (turned["value"], turned["low"], turned["high"]) == (0.02, -0.06, 0.1)
     assert difference_of(UNDECIDED, "scratch", "nobody")[0]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("n", "value", "difference"),
+    [
+        (10, "0.9 (95 % interval 0.8 to 1.0)", "+0.2 (95 % interval +0.1 to +0.3)"),
+        (101, "0.900 (95 % interval 0.840 to 0.960)", "+0.200 (95 % interval +0.100 to +0.300)"),
+    ],
+)
+def test_value_difference_and_intervals_have_the_decimals_of_their_cases(n, value, difference):
+    of = {"n": n, "patients": n}
+    inputs = by_hand(entry(0.7, 0.6, 0.8, **of), entry(0.9, 0.84, 0.96, **of), pair(entry(0.2, 0.1, 0.3, **of)))
+    text = answer_sentence(inputs)
+    assert f"AUROC: {value}. " in text
+    assert f"difference in AUROC is {difference}" in text
 
 
 def test_simulated_images_are_said():
@@ -54,12 +71,12 @@ def test_simulated_images_are_said():
 def test_equal_values_undefined_values_and_no_intervals():
     same = by_hand(entry(0.7), entry(0.7), pair(entry(0.0)))
     assert answer_sentence(same).endswith(
-        "all models have the same AUROC: 0.700. That does not show that they are equally good."
+        "all models have the same AUROC: 0.70. That does not show that they are equally good."
     )
     undefined = by_hand(entry(None), entry(0.7), pair(entry(None)))
     assert "nothing can be compared" in answer_sentence(undefined)
     bare = by_hand(entry(0.6), entry(0.7), pair(entry(0.1), tests=[one_test(None, None)]))
-    assert answer_sentence(bare).endswith("+0.100: how sure that is cannot be said.")
+    assert answer_sentence(bare).endswith("+0.10: how sure that is cannot be said.")
 
 
 def test_many_models_are_not_all_told():

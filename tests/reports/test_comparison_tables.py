@@ -1,5 +1,3 @@
-import pytest
-
 from medvision.evaluation.text import SUMMARY
 from medvision.reports.comparison_inputs import ModelFacts, entry_of, headlines
 from medvision.reports.comparison_tables import (
@@ -29,8 +27,8 @@ def test_every_model_has_its_metrics():
     for name, cells in table.rows:
         for metric, (value, below) in zip(headlines(inputs, "image"), cells, strict=True):
             found = entry_of(inputs, "image", name, metric)
-            assert value == f"{found['value']:.3f}"
-            assert below[0].startswith(f"{found['low']:.3f}")
+            assert value == f"{found['value']:.2f}"
+            assert below[0].startswith((f"{found['low']:.2f}–", f"{found['low']:.2f} to "))
     every = every_metric_table(inputs, "image")
     titles = [title for title, _ in every.rows]
     assert len(titles) == len(set(titles)) > 15
@@ -44,7 +42,7 @@ def test_a_difference_is_the_second_model_minus_the_first():
     ((name, cells),) = table.rows
     assert name == "transfer − scratch"
     by_hand = [entry_of(inputs, "image", model, "auroc")["value"] for model in ("transfer", "scratch")]
-    assert float(cells[0][0]) == pytest.approx(by_hand[0] - by_hand[1], abs=1e-3)
+    assert cells[0][0] == f"{by_hand[0] - by_hand[1]:+.2f}"
     assert len(every_difference_table(inputs, "image").rows) == len(every_metric_table(inputs, "image").rows)
 
 
@@ -56,10 +54,16 @@ def test_three_models_are_three_pairs():
 
 
 def test_a_difference_has_its_sign_its_interval_and_its_p():
-    assert difference_cell(entry(0.2, 0.1, 0.3, p=0.00001)) == ("+0.200", ["+0.100 to +0.300", "p < 0.001"])
+    assert difference_cell(entry(0.2, 0.1, 0.3, p=0.00001)) == ("+0.20", ["+0.10 to +0.30", "p < 0.001"])
     assert difference_cell(entry(-12.34, -20.0, 1.0, p=0.2, unit="mm")) == ("-12.3", ["-20.0 to +1.0", "p = 0.200"])
     assert difference_cell(entry(None, p=None)) == ("–", [])
-    assert difference_cell(entry(0.2)) == ("+0.200", [])
+    assert difference_cell(entry(0.2)) == ("+0.20", [])
+
+
+def test_a_difference_has_the_decimals_of_its_cases():
+    assert difference_cell(entry(0.2, 0.12, 0.3, n=10)) == ("+0.2", ["+0.1 to +0.3"])
+    assert difference_cell(entry(0.2, 0.1, 0.3, n=101)) == ("+0.200", ["+0.100 to +0.300"])
+    assert difference_cell(entry(-0.001, -0.004, 0.3)) == ("+0.00", ["+0.00 to +0.30"])
 
 
 def test_tests_stand_with_p_before_and_after_correction():
@@ -102,7 +106,7 @@ def test_patients_that_would_settle_it():
     table = needed_table(UNDECIDED, "image")
     ((name, ((metric, cells),)),) = table.groups
     assert (name, metric) == ("transfer − scratch", "AUROC")
-    assert cells == [("-0.020", ["-0.100 to +0.060"]), ("30", []), ("1,234", [])]
+    assert cells == [("-0.02", ["-0.10 to +0.06"]), ("30", []), ("1,234", [])]
     assert "80%" in table.notes[0]
     assert "0.05" in table.notes[0]
 
@@ -148,5 +152,6 @@ def test_words():
     assert case_text({"n": 1, "patients": 1}, "image") == "1 image"
     assert case_text({"n": 1200, "patients": 30}, "study") == "1,200 studies of 30 patients"
     assert name_of_test({"test": "some_other"}) == "some other"
-    assert value_line(entry(0.9, 0.8, 0.95)) == "0.900 [0.800–0.950]"
-    assert value_line(entry(0.9)) == "0.900"
+    assert value_line(entry(0.9, 0.8, 0.95)) == "0.90 [0.80–0.95]"
+    assert value_line(entry(0.9, 0.8, 0.95, n=101)) == "0.900 [0.800–0.950]"
+    assert value_line(entry(0.9)) == "0.90"

@@ -5,8 +5,8 @@ from tests.reports.compared import WON, draw_comparison
 def test_the_terminal_gets_models_costs_differences_and_the_answer():
     text = comparison_text(WON)
     assert "The same 90 images of 30 patients, 95 % intervals" in text
-    assert "transfer  0.900 [0.850–0.950]" in text
-    assert "+0.200 [+0.100 to +0.300]" in text
+    assert "transfer  0.90 [0.85–0.95]" in text
+    assert "+0.20 [+0.10 to +0.30]" in text
     assert "AUROC 0.024" in text
     assert "1 min 0 s" in text
     assert " ".join(text.split()).endswith("Holm's correction).")

@@ -62,8 +62,8 @@ def test_the_operating_point_by_level_and_class():
     assert cells[0] == ("0.42", [])
     assert others[0] == ("0.37", [])
     assert cells[1] == ("6*", ["5 patients"])
-    assert cells[2] == ("0.800", ["0.500–0.950"])
-    assert cells[5] == ("0.950", [])
+    assert cells[2] == ("0.80", ["0.50–0.95"])
+    assert cells[5] == ("0.95", [])
     assert "* Fewer than 10 patients have the class: torn per image (5), torn per study (5)." in table.notes
 
 
@@ -89,8 +89,8 @@ def test_calibration_by_level_before_and_after():
     table = calibration_table({"image": {**LABELS, "uncalibrated": before}, "study": plain}, "test")
     assert table.heads == ["measure", "image, before", "image, after", "study"]
     rows = dict(table.rows)
-    assert [cell[0] for cell in rows["Brier score"]] == ["0.200", "0.100", "0.100"]
-    assert rows["calibration error (ECE)"][0] == ("0.120", ["0.080–0.200"])
+    assert [cell[0] for cell in rows["Brier score"]] == ["0.20", "0.10", "0.10"]
+    assert rows["calibration error (ECE)"][0] == ("0.12", ["0.08–0.20"])
 
 
 def test_classes_have_their_own_slopes():

@@ -109,15 +109,17 @@ def test_the_answer_is_that_of_the_pooled_folds_with_their_spread():
     metrics = {"test": {"image": {**LABELS, "auroc": {**entry(0.912, 0.8, 0.97), "folds": spread}}}}
     said = performance_sentence(crossed(metrics=metrics))
     assert said.startswith("On 18 images of 6 patients of 5 folds pooled: ")
-    assert "AUROC 0.912 (95 % interval 0.800 to 0.970; over folds 0.900 ± 0.050 (4 of 5))" in said
+    assert "AUROC 0.91 (95 % interval 0.80 to 0.97; over folds 0.90 ± 0.05 (4 of 5))" in said
+    many = {"test": {"image": {**LABELS, "auroc": {**entry(0.912, 0.8, 0.97, n=180), "folds": spread}}}}
+    assert "AUROC 0.912 (95 % interval 0.800 to 0.970; over folds 0.900 ± 0.050 (4 of 5))" in performance_sentence(
+        crossed(metrics=many)
+    )
     repeated = replace(FOLDS, parts=FOLDS.parts * 2, repeats=2)
     assert "over patients, each patient in all 2 repeats at once, 2,000" in interval_sentence(crossed(repeated))
     masks = {"dice": {**entry(0.87, 0.8, 0.9), "folds": spread}}
     inputs = draw_mask_inputs(folds=FOLDS, split=SPLIT)
     inputs = replace(inputs, metrics={"test": {"image": {**inputs.metrics["test"]["image"], **masks}}})
-    assert "Dice 0.870 (95 % interval 0.800 to 0.900; over folds 0.900 ± 0.050 (4 of 5))" in performance_sentence(
-        inputs
-    )
+    assert "Dice 0.87 (95 % interval 0.80 to 0.90; over folds 0.90 ± 0.05 (4 of 5))" in performance_sentence(inputs)
 
 
 def test_decisions_are_those_of_the_folds():

@@ -81,9 +81,18 @@ def test_pooled_mean_and_folds_stand_side_by_side():
     assert table.heads == ["metric", "pooled", "mean ± SD", "fold 0", "fold 1", "fold 2"]
     ((title, cells),) = table.rows
     assert title == "AUROC"
+    assert cells[0] == ("0.87", ["0.80–0.93"])
+    assert [value for value, _ in cells[1:]] == ["0.85 ± 0.07 (2 of 3)", "0.80", "0.90", "–"]
+    assert table.notes[0].startswith("A dash")
+
+
+def test_of_many_cases_every_fold_has_three_decimals():
+    folds = FoldInputs(parts=[part(0), part(1), part(2)], summary=summary(0.8, 0.9, None))
+    pooled = entry(0.87, 0.8, 0.93, n=101) | {"folds": {}}
+    (table,) = value_tables(draw_inputs(folds=folds, metrics={"test": {"image": {"auroc": pooled}}}))
+    ((_, cells),) = table.rows
     assert cells[0] == ("0.870", ["0.800–0.930"])
     assert [value for value, _ in cells[1:]] == ["0.850 ± 0.071 (2 of 3)", "0.800", "0.900", "–"]
-    assert table.notes[0].startswith("A dash")
 
 
 def test_of_many_folds_the_ends_are_shown_and_lengths_have_their_unit():

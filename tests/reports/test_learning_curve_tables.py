@@ -65,6 +65,25 @@ def test_power_laws_look_ahead():
     assert float(twice[0]) == pytest.approx(1 - (0.05 + 0.15 * 2**-0.5), abs=0.005)
 
 
+def test_of_few_test_images_spread_and_power_law_have_the_digits_of_the_metric():
+    found = told()
+    for entries in (entries for sizes in found["levels"]["image"]["metrics"].values() for entries in sizes.values()):
+        for entry in entries.values():
+            entry["n"] = 60
+    assert rows_of(curve_table(found, "image"), "small")["100 images"][0] == ("0.70", ["0.60–0.80", "SD 0.02"])
+    exponent, ceiling, *ahead = dict(fit_table(found, "image").rows)["small"]
+    assert exponent == ("0.50", ["0.30–0.90"])
+    assert ceiling == ("0.95", ["0.90–0.98"])
+    assert all(len(value) == len("0.84") for value, _ in ahead)
+
+
+def test_a_spread_of_distances_has_the_digits_of_the_distance():
+    found = told()
+    entry = {"value": 12.34, "low": None, "high": None, "n": 120, "unit": "mm", "sd": 1.234}
+    found["levels"]["image"]["metrics"]["small"]["100"]["auroc"] = entry
+    assert rows_of(curve_table(found, "image"), "small")["100 images"][0] == ("12.3", ["SD 1.2"])
+
+
 def test_of_three_sizes_nothing_is_told_beyond_them():
     table = fit_table(told(sizes=(100, 200, 400)), "image")
     assert table.heads == ["model", "exponent c", "at no end of images"]

@@ -24,8 +24,18 @@ def draw_entries(**changes):
 def test_the_answer_has_counts_intervals_and_the_unit():
     assert mask_answer(draw_entries()) == (
         "18 images of 15 patients",
-        "Dice 0.931 (95 % interval 0.910 to 0.950) and "
+        "Dice 0.93 (95 % interval 0.91 to 0.95) and "
         "95th-percentile Hausdorff distance 2.12 mm (95 % interval 1.80 to 2.40)",
+    )
+
+
+@pytest.mark.parametrize(("n", "dice"), [(10, "0.9 ± 0.1"), (11, "0.93 ± 0.05"), (101, "0.931 ± 0.052")])
+def test_a_share_and_its_spread_have_no_more_digits_than_cases_support(n, dice):
+    spread = {"mean": 0.9312, "sd": 0.0516, "n": 5, "of": 5}
+    found = draw_entries(dice=entry(0.9312, n=n, folds=spread), hd95=entry(2.12, 1.8, 2.4, unit="mm", n=n))
+    assert mask_answer(found)[1] == (
+        f"Dice {dice.split()[0]} (over folds {dice}) and "
+        "95th-percentile Hausdorff distance 2.12 mm (95 % interval 1.80 to 2.40)"
     )
 
 
@@ -33,7 +43,7 @@ def test_the_answer_tells_what_is_infinite_undefined_or_without_interval():
     infinite = draw_entries(hd95=entry(12.3, unit="px", infinite=2))
     assert mask_answer(infinite)[1].endswith("Hausdorff distance 12.3 px (2 infinite left out)")
     undefined = draw_entries(hd95=entry(None, unit="px", infinite=18), dice=entry(0.0))
-    assert mask_answer(undefined)[1] == "Dice 0.000 and 95th-percentile Hausdorff distance undefined"
+    assert mask_answer(undefined)[1] == "Dice 0.00 and 95th-percentile Hausdorff distance undefined"
 
 
 def test_tables_have_a_row_a_class_and_units_in_their_heads():
@@ -41,7 +51,7 @@ def test_tables_have_a_row_a_class_and_units_in_their_heads():
     table = mask_table({"image": draw_entries(hd95_muscle=infinite), "patient": draw_entries()}, CLASSES)
     assert table["counts"] == ["18 images of 15 patients", "18 patients"]
     summary = dict(table["summary"])
-    assert summary["Dice"] == [("0.931", ["0.910–0.950"])] * 2
+    assert summary["Dice"] == [("0.93", ["0.91–0.95"])] * 2
     assert [title for title in summary if title.endswith("(mm)")] == list(summary)[-2:]
     assert table["columns"][-2:] == ["area error (mm²)", "area bias (mm²)"]
     rows = {name: dict(zip(table["columns"], cells, strict=True)) for name, _, cells in table["by_class"]["image"]}

@@ -47,11 +47,11 @@ def test_the_card_tells_the_figures_of_the_run():
         "1,234,567 parameters",
         "224 × 224 pixels",
         "test: 18 images of 6 patients (whole 12, torn 6)",
-        "AUROC 0.912 (95 % interval 0.800 to 0.970)",
+        "AUROC 0.91 (95 % interval 0.80 to 0.97)",
         "torn 0.42",
-        "sensitivity 0.800",
+        "sensitivity 0.80 (95 % interval 0.50 to 0.95)",
         "temperature 1.7",
-        "calibration error 0.120",
+        "calibration error 0.12 (95 % interval 0.08 to 0.20)",
         "in male (n = 9, 5 patients)",
         "Somebody et al. 2025",
         "CC BY 4.0",
@@ -66,7 +66,7 @@ def test_masks_have_no_operating_point_and_no_calibration():
     found = card(draw_mask_inputs())
     assert "Operating point" not in found
     assert "Calibration" not in found
-    assert "Dice 0.870" in found["Performance"][0]
+    assert "Dice 0.87 (95 % interval 0.80 to 0.90)" in found["Performance"][0]
     assert found["Subgroups"] == ["No subgroup was scored: nothing is known of differences."]
 
 

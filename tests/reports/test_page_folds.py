@@ -74,12 +74,12 @@ def test_every_table_of_folds_is_there(text, parent):
     entries = inputs.metrics["test"]["image"]
     values = table_of(page, "Fold by fold, per image")
     found = inputs.folds.summary["image"]["auroc"]
-    assert values.column("pooled", "AUROC").value == f"{entries['auroc']['value']:.3f}"
-    assert values.column("mean ± SD", "AUROC").value == f"{found['mean']:.3f} ± {found['sd']:.3f}"
-    assert values.column("fold 3", "AUROC").value == f"{found['values']['fold-3']:.3f}"
+    assert values.column("pooled", "AUROC").value == f"{entries['auroc']['value']:.2f}"
+    assert values.column("mean ± SD", "AUROC").value == f"{found['mean']:.2f} ± {found['sd']:.2f}"
+    assert values.column("fold 3", "AUROC").value == f"{found['values']['fold-3']:.2f}"
     pooled = table_of(page, "Metrics, test folds").rows
     below = next(cells[0].below for title, cells in pooled if title == "AUROC")
-    assert below[-1] == f"{found['mean']:.3f} ± {found['sd']:.3f}"
+    assert below[-1] == f"{found['mean']:.2f} ± {found['sd']:.2f}"
     decided = table_of(page, "Temperature and thresholds by fold")
     assert len(decided.rows) == 5
     assert len(table_of(page, "Settings chosen by fold").rows) == 5

@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from medvision.evaluation.metrics import classification_metrics
 from medvision.evaluation.segmentation import segmentation_metrics
@@ -68,3 +69,19 @@ def test_the_answer_joins_what_was_scored_on_the_same_cases():
     together = answer_text({"image": both["image"]}, "of the test split")
     assert together.count("On 72 images of 18 patients") == 1
     assert "; Dice " in together
+
+
+@pytest.mark.parametrize(
+    ("n", "auroc"),
+    [
+        (10, "0.9 (95 % interval 0.8 to 1.0; over folds 0.9 ± 0.0)"),
+        (100, "0.91 (95 % interval 0.84 to 0.96; over folds 0.90 ± 0.03)"),
+        (101, "0.912 (95 % interval 0.844 to 0.955; over folds 0.898 ± 0.032)"),
+    ],
+)
+def test_a_value_its_interval_and_its_spread_have_the_same_digits(n, auroc):
+    drawn = draw_predictions(["well", "sick"], 4 * n, False)[:n]
+    entries = classification_metrics(drawn, ["well", "sick"], resamples=0)
+    spread = {"mean": 0.8979, "sd": 0.0321, "n": 5, "of": 5}
+    entries["image"]["auroc"] |= {"value": 0.9123, "low": 0.8437, "high": 0.9551, "folds": spread}
+    assert f"AUROC {auroc} and balanced accuracy" in answer_text(entries, "of five folds")

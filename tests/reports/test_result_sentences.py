@@ -28,24 +28,27 @@ from tests.reports.told import (
 
 
 def test_a_value_is_said_with_its_interval():
-    assert said(entry(0.91234, 0.8, 0.97)) == "0.912 (95 % interval 0.800 to 0.970)"
-    assert said(entry(0.5)) == "0.500"
+    assert said(entry(0.91234, 0.8, 0.97, n=101)) == "0.912 (95 % interval 0.800 to 0.970)"
+    assert said(entry(0.91234, 0.8, 0.97, n=100)) == "0.91 (95 % interval 0.80 to 0.97)"
+    assert said(entry(0.91234, 0.8, 0.97, n=10)) == "0.9 (95 % interval 0.8 to 1.0)"
+    assert said(entry(0.5, n=101)) == "0.500"
+    assert said(entry(0.5)) == "0.50"
     assert said(entry(None)) == "undefined"
 
 
 def test_the_performance_is_that_of_the_answering_split():
-    values = "AUROC 0.912 (95 % interval 0.800 to 0.970) and balanced accuracy 0.850 (95 % interval 0.700 to 0.950)"
+    values = "AUROC 0.91 (95 % interval 0.80 to 0.97) and balanced accuracy 0.85 (95 % interval 0.70 to 0.95)"
     assert performance_sentence(draw_inputs()) == f"On 18 images of 6 patients of the test split: {values}."
     val = draw_inputs(metrics={"val": {"image": LABELS}}, simulated=True)
     assert "of the validation split, all of them simulated: AUROC" in performance_sentence(val)
-    assert "Dice 0.870" in performance_sentence(draw_mask_inputs())
+    assert "Dice 0.87 (95 % interval 0.80 to 0.90)" in performance_sentence(draw_mask_inputs())
 
 
 def test_studies_answer_where_there_are_any():
     study = draw_inputs(metrics={"test": {"image": LABELS, "study": LABELS, "patient": LABELS}})
     assert answering_level(study) == "study"
     assert threshold_sentence(study).startswith("Threshold per study: torn 0.37;")
-    assert operating_sentence(study).startswith("Per study, torn: sensitivity 0.800")
+    assert operating_sentence(study).startswith("Per study, torn: sensitivity 0.80 (95 % interval 0.50 to 0.95)")
     assert answering_level(draw_mask_inputs()) == "image"
 
 
@@ -72,17 +75,17 @@ def test_there_is_no_threshold_of_three_exclusive_classes():
 
 def test_the_operating_point_has_all_four_values():
     assert operating_sentence(draw_inputs()) == (
-        "Per image, torn: sensitivity 0.800 (95 % interval 0.500 to 0.950), specificity 0.900 (95 % interval 0.700 to "
-        "1.000), PPV 0.750 (95 % interval 0.400 to 0.900), NPV 0.950."
+        "Per image, torn: sensitivity 0.80 (95 % interval 0.50 to 0.95), specificity 0.90 (95 % interval 0.70 to "
+        "1.00), PPV 0.75 (95 % interval 0.40 to 0.90), NPV 0.95."
     )
     assert operating_sentence(draw_mask_inputs()) is None
 
 
 def test_calibration_is_told_where_it_was_measured():
     told = calibration_sentence(draw_inputs())
-    assert "0.100 (95 % interval 0.050 to 0.150)" in told
-    assert "0.040 (95 % interval 0.010 to 0.090)" in told
-    assert told.endswith("Before temperature scaling: calibration error 0.120 (95 % interval 0.080 to 0.200).")
+    assert "0.10 (95 % interval 0.05 to 0.15)" in told
+    assert "0.04 (95 % interval 0.01 to 0.09)" in told
+    assert told.endswith("Before temperature scaling: calibration error 0.12 (95 % interval 0.08 to 0.20).")
     once = {name: found for name, found in LABELS.items() if name != "uncalibrated"}
     assert "Before" not in calibration_sentence(draw_inputs(metrics={"test": {"image": once}}))
     never = {name: found for name, found in once.items() if name not in ("brier", "ece")}
@@ -122,13 +125,33 @@ def test_intervals_say_how_they_were_made():
 
 def test_the_worst_group_is_named_with_its_gap():
     assert subgroup_sentences(draw_inputs()) == (
-        "By sex: lowest AUROC 0.800 (95 % interval 0.600 to 0.950) in male (n = 9, 5 patients), -0.150 (95 % interval "
-        "-0.300 to +0.020) against the others."
+        "By sex: lowest AUROC 0.8 (95 % interval 0.6 to 0.9) in male (n = 9, 5 patients), -0.2 (95 % interval "
+        "-0.3 to +0.0) against the others."
     )
     equal = draw_inputs(subgroups={"test": {"image": [{**SEX, "worst": None}]}})
     assert subgroup_sentences(equal) == "By sex: 2 groups, none is named the worst."
     without = draw_inputs(subgroups={"test": {"image": [{**SEX, "worst": "female"}]}})
     assert "against" not in subgroup_sentences(without)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "gap"),
+    [((400, 101), "-0.160 (95 % interval -0.300 to +0.020)"), ((400, 60), "-0.16 (95 % interval -0.30 to +0.02)")],
+)
+def test_a_gap_has_no_more_digits_than_its_smaller_side_supports(sizes, gap):
+    for male, female in (sizes, sizes[::-1]):
+        groups = [{**found, "n": n} for found, n in zip(SEX["groups"], (female, male), strict=True)]
+        told = subgroup_sentences(draw_inputs(subgroups={"test": {"image": [{**SEX, "groups": groups}]}}))
+        assert f", {gap} against the others." in told
+    left_out = [{"name": "other", "n": 60, "patients": 30}]
+    alone = {**SEX, "groups": [{**SEX["groups"][1], "n": 400}], "left_out": left_out}
+    told = subgroup_sentences(draw_inputs(subgroups={"test": {"image": [alone]}}))
+    assert ", -0.16 (95 % interval -0.30 to +0.02) against the others." in told
+
+
+def test_a_gap_that_rounds_to_nothing_is_no_minus():
+    tiny = {**SEX, "groups": [SEX["groups"][0], {**SEX["groups"][1], "gap": {"value": -0.02, "low": None}}]}
+    assert ", +0.0 against the others." in subgroup_sentences(draw_inputs(subgroups={"test": {"image": [tiny]}}))
 
 
 @pytest.mark.parametrize(

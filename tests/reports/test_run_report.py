@@ -23,7 +23,7 @@ def test_a_report_is_one_file_that_tells_everything(draw_run):
         "Research use only. Not for clinical use: ",
         " of the test split, all of them simulated: AUROC",
         "Which of SQR, Medial and Lateral does an image show?",
-        f"AUROC {test['auroc']['value']:.3f} (95 % interval {test['auroc']['low']:.3f} to {test['auroc']['high']:.3f})",
+        f"AUROC {test['auroc']['value']:.2f} (95 % interval {test['auroc']['low']:.2f} to {test['auroc']['high']:.2f})",
         "of 100 patients, 0 are in more than one split",
         "No file has an identical copy in another split",
         "Somebody et al. 2025",
@@ -141,7 +141,7 @@ def test_a_segmentation_has_its_own_half(draw_mask_run):
     dice, distance = test["dice"], test["hd95"]
     for text in (
         "SIMULATED",
-        f"Dice {dice['value']:.3f} (95 % interval {dice['low']:.3f} to {dice['high']:.3f})",
+        f"Dice {dice['value']:.2f} (95 % interval {dice['low']:.2f} to {dice['high']:.2f})",
         f"95th-percentile Hausdorff distance {distance['value']:.2f} mm (95 % interval",
         "; 1 infinite left out).",
         "unet with resnet18 on tissue_ultrasound",

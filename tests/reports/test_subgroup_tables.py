@@ -5,7 +5,8 @@ GAP = {"value": -0.15, "low": -0.3, "high": 0.02}
 
 
 def group(name, auroc, n=30, patients=25):
-    metrics = {"auroc": entry(auroc, auroc - 0.1, 1.0), "accuracy": entry(0.9), "sensitivity_torn": entry(0.7)}
+    metrics = {"auroc": entry(auroc, auroc - 0.1, 1.0, n=n, patients=patients)}
+    metrics |= {"accuracy": entry(0.9, n=n, patients=patients), "sensitivity_torn": entry(0.7, n=n, patients=patients)}
     return {"name": name, "n": n, "patients": patients, "metrics": metrics, "gap": GAP}
 
 
@@ -28,10 +29,23 @@ def test_groups_stand_with_their_gap():
     assert female[0] == "female"
     assert female[1][:2] == [("30", []), ("25", [])]
     assert male[0] == "male (worst)"
-    assert male[1][1:4] == [("5*", []), ("0.800", ["0.700–1.000"]), ("-0.150", ["-0.300 to +0.020"])]
+    assert male[1][1:4] == [("5*", []), ("0.8", ["0.7–1.0"]), ("-0.1", ["-0.3 to +0.0"])]
+    # A gap is not known better than its smaller side.
+    assert female[1][2:4] == [("0.95", ["0.85–1.00"]), ("-0.1", ["-0.3 to +0.0"])]
     assert part.table.notes == ["* Fewer than 20 patients: interpret with care."]
     assert part.every.heads == ["metric", "female (30)", "male (9)"]
     assert [title for title, _ in part.every.rows] == ["accuracy", "AUROC", "sensitivity, torn"]
+
+
+def test_large_groups_have_three_decimals():
+    part = only(column(group("female", 0.95, 200), group("male", 0.8, 150)))
+    assert part.table.rows[1][1][2:4] == [("0.800", ["0.700–1.000"]), ("-0.150", ["-0.300 to +0.020"])]
+    small = {"name": "other", "n": 60, "patients": 60}
+    part = only(column(group("female", 0.95, 200), group("male", 0.8, 41), left_out=[small]))
+    assert [cells[3] for _, cells in part.table.rows] == [
+        ("-0.150", ["-0.300 to +0.020"]),
+        ("-0.15", ["-0.30 to +0.02"]),
+    ]
 
 
 def test_a_patient_is_counted_once():
