@@ -173,7 +173,7 @@ def _result_context(inputs: ReportInputs) -> dict[str, Any]:
         "calibration": calibration_table(metrics, title),
         "temperature": temperature_text(decision, name) if decision and operating else "",
         "subgroups": {
-            level: subgroup_level(columns, level, inputs.classes)
+            level: subgroup_level(columns, level, inputs.classes, inputs.mask_classes)
             for level, columns in (inputs.subgroups.get(name) or {}).items()
             if columns
         },

@@ -51,13 +51,16 @@ class SubgroupLevel:
     more: int
 
 
-def subgroup_level(columns: Sequence[Column], level: str, classes: Sequence[str]) -> SubgroupLevel:
+def subgroup_level(
+    columns: Sequence[Column], level: str, classes: Sequence[str], mask_classes: Sequence[str] = ()
+) -> SubgroupLevel:
     """The columns of one level of `subgroups.json`.
 
     Args:
         columns: of one split and level.
         level: image, study or patient.
         classes: of the labels, the second of two the positive one; empty where there are only masks.
+        mask_classes: of the masks, the background first; empty where there are none.
     """
     shown = columns[:MOST_COLUMNS]
     scored = [column["notes"] for column in shown if column["groups"]]
@@ -67,7 +70,7 @@ def subgroup_level(columns: Sequence[Column], level: str, classes: Sequence[str]
             column=column["column"],
             sentences=[note for note in _sentences(column, level) if note not in shared],
             table=_gap_table(column, level, classes) if column["groups"] else None,
-            every=_every_table(column, level, classes) if column["groups"] else None,
+            every=_every_table(column, level, [*classes, *mask_classes[1:]]) if column["groups"] else None,
         )
         for column in shown
     ]

@@ -110,12 +110,18 @@ def test_masks_have_their_cells_and_subgroups(draw_mask_run):
         unit = f" ({entries[name]['unit']})" if "unit" in entries[name] else ""
         digits = 3 if not unit else 2 if abs(entries[name]["value"]) < 10 else 1
         assert same(table.column(table.heads[1], title + unit), entries[name], digits), name
-    columns = told(run, "subgroups")["test"]["image"]
+    columns, compared = told(run, "subgroups")["test"]["image"], 0
     for column in columns:
         groups = page.table(f"Dice by {column['column']}, per image")
         for group, (title, _) in zip(column["groups"], groups.rows, strict=True):
             assert same(groups.column("Dice", title), group["metrics"]["dice"])
             assert same(groups.column("gap to the others", title), gap_of(column, group))
+        every = page.table(f"Every metric by {column['column']}, per image")
+        for group, head in zip(column["groups"], every.heads[1:], strict=True):
+            for name in ("fat", "muscle"):
+                assert same(every.column(head, f"Dice, {name}"), group["metrics"][f"dice_{name}"])
+                compared += 1
+    assert compared >= 2
     for absent in ("Operating point", "Calibration", "Decision curve"):
         assert (2, absent) not in page.headings
 
