@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+# The networks of the tests are tiny: a second thread costs more than it brings, and most on a busy machine. Set before
+# torch is imported, which reads it once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DEFAULT_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
