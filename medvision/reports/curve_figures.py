@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medvision.evaluation.text import cut, interval_text, supported_digits, value_text
+from medvision.evaluation.text import cut, interval_text, value_text
 from medvision.reports.figures import COLOURS, INK, MOST_CURVES, STYLE, draw_grid, legend_label, new_axes
 from medvision.reports.thresholds import point_text, point_thresholds, range_text
 
@@ -186,10 +186,8 @@ def _draw_curves(
 
 
 def _area(entry: Entry | None) -> str:
-    if entry is None:
-        return ""
-    interval = interval_text(entry)
-    return value_text(entry) + (f" ({interval})" if interval else "")
+    interval = "" if entry is None else interval_text(entry)
+    return "" if entry is None else value_text(entry) + (f" ({interval})" if interval else "")
 
 
 def _draw_prevalence(
@@ -199,9 +197,8 @@ def _draw_prevalence(
         prevalence = curves[name].get("prevalence")
         if prevalence is None:
             continue
-        one = len(shown) == 1
-        digits = supported_digits(metrics.get(f"average_precision_{name}", {}))
-        label = f"prevalence {prevalence:.{digits}f}" if one else "prevalence" if k == 0 else None
+        one, entry = len(shown) == 1, metrics.get(f"average_precision_{name}", {"value": prevalence})
+        label = f"prevalence {value_text({**entry, 'value': prevalence})}" if one else "prevalence" if k == 0 else None
         axes.axhline(prevalence, color=INK if one else colour, lw=0.9, ls=":", label=label)
 
 
