@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medvision.reports.data_sentences import listed
+from medvision.reports.privacy import file_name
 
 _ESTIMATORS = {
     "logistic_regression": "logistic regression",
@@ -53,9 +54,7 @@ def baseline_start(model: Mapping[str, Any], seed: int | None) -> str | None:
         return f"The frozen network has random weights, seed {seed}."
     if weights is True:
         return f"The frozen network has the published weights of {model['backbone']}."
-    # The name alone: a path tells of the machine.
-    name = str(weights).replace("\\", "/").rpartition("/")[2]
-    return f"The frozen network has the weights of the file {name}."
+    return f"The frozen network has the weights of the file {file_name(str(weights))}."
 
 
 def baseline_fitting(model: Mapping[str, Any], augmentation: str | None, passes: int | None) -> str:

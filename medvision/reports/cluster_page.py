@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medvision.data.pseudonyms import pseudonyms
@@ -32,11 +31,10 @@ from medvision.reports.cluster_tables import (
 )
 from medvision.reports.figures import save_figure
 from medvision.reports.model_card import NOT_CLINICAL
+from medvision.reports.page_template import MOST_BYTES, page_template
 from medvision.reports.pictures import embed_pictures
 from medvision.runs import RunFolder, read_json, read_table, replace_text
 
-MOST_BYTES = 4_900_000
-"""Of a page; many mail boxes refuse what is larger than 5 MB."""
 SECTIONS = {
     "classes": "Clusters and classes",
     "patients": "Classes or patients",
@@ -108,13 +106,7 @@ def cluster_page(
     Returns:
         HTML of less than 5 MB.
     """
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("clusters.html.j2")
+    template = page_template("clusters.html.j2")
     told = _context(path, found, table, shown, figures)
     bare = template.render(**told, pictures=dict.fromkeys(pictures, ""))
     return template.render(**told, pictures=embed_pictures(pictures, MOST_BYTES - len(bare.encode())))

@@ -1,10 +1,8 @@
 """The report of a comparison: one HTML page in the style of a run's, made of plain tables and values."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medvision.reports.comparison_inputs import TITLES, ComparisonInputs, drawn_metrics
@@ -28,6 +26,7 @@ from medvision.reports.comparison_tables import (
 )
 from medvision.reports.model_card import NOT_CLINICAL
 from medvision.reports.model_costs import cost_table
+from medvision.reports.page_template import page_template
 
 SECTIONS = {
     "models": "Models",
@@ -52,15 +51,8 @@ def comparison_page(inputs: ComparisonInputs, figures: Mapping[str, str]) -> str
     Returns:
         HTML that needs no network and no script.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     told = _context(inputs, figures)
-    return environment.get_template("comparison.html.j2").render(**told)
+    return page_template("comparison.html.j2").render(**told)
 
 
 def _context(inputs: ComparisonInputs, figures: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from medvision.reports.comparison_inputs import (
     pair_name,
 )
 from medvision.reports.data_sentences import counted
-from medvision.reports.privacy import hide_home
+from medvision.reports.privacy import file_name, hide_home
 
 TESTS = {
     "delong": "DeLong",
@@ -273,7 +273,7 @@ def value_of_setting(value: Any) -> str:
         return str(value).lower()
     text = hide_home(str(value))
     if "/" in text or "\\" in text:
-        text = text.replace("\\", "/").rpartition("/")[2]
+        text = file_name(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

@@ -1,10 +1,8 @@
 """The report of learning curves: one HTML page in the style of a run's, made of `learning_curve.json`."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medvision.reports.comparison_inputs import ModelFacts
@@ -28,6 +26,7 @@ from medvision.reports.learning_curve_tables import (
 )
 from medvision.reports.model_card import NOT_CLINICAL
 from medvision.reports.model_sentences import network_name
+from medvision.reports.page_template import page_template
 
 SECTIONS = {
     "curves": "Learning curves",
@@ -54,14 +53,7 @@ def learning_curve_page(found: Mapping[str, Any], figures: Mapping[str, str], fo
     Returns:
         HTML that needs no network and no script.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("learning_curves.html.j2").render(**_context(found, figures, folder))
+    return page_template("learning_curves.html.j2").render(**_context(found, figures, folder))
 
 
 def _context(found: Mapping[str, Any], figures: Mapping[str, str], folder: str) -> dict[str, Any]:

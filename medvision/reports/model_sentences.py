@@ -14,6 +14,7 @@ from medvision.reports.baseline_sentences import (
     is_baseline,
 )
 from medvision.reports.data_sentences import MOST_CLASSES, counted, listed
+from medvision.reports.privacy import file_name
 from medvision.reports.thresholds import any_decision
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ def start_sentence(inputs: "ReportInputs") -> str | None:
         return f"Random weights, seed {inputs.experiment.get('seed')}."
     if pretrained is True:
         return f"Published weights{part} for {network_name(inputs.experiment['model'])}; the output layer is new."
-    # The name alone: a path tells of the machine.
-    name = str(pretrained).replace("\\", "/").rpartition("/")[2]
-    return f"Weights{part} from the file {name}; the output layer is new."
+    return f"Weights{part} from the file {file_name(str(pretrained))}; the output layer is new."
 
 
 def training_sentence(inputs: "ReportInputs") -> str:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medvision.evaluation.notable import CHOICE
@@ -25,6 +24,7 @@ from medvision.reports.model_card import NOT_CLINICAL, model_card
 from medvision.reports.model_sentences import combination_sentence, network_name
 from medvision.reports.page_folds import fold_context
 from medvision.reports.page_tables import MOST_ROWS, count_splits, cut_note, metric_tables
+from medvision.reports.page_template import MOST_BYTES, page_template
 from medvision.reports.panels import SHEET_WIDTH as PANELS_WIDTH
 from medvision.reports.pictures import ANIMATION_SHARE, embed_animation, embed_pictures
 from medvision.reports.privacy import hide_home
@@ -34,8 +34,6 @@ from medvision.reports.subgroup_tables import subgroup_level
 
 __all__ = ["MOST_BYTES", "ReportInputs", "report_page"]
 
-MOST_BYTES = 4_900_000
-"""Of a page; many mail boxes refuse what is larger than 5 MB."""
 MOST_FIGURE_BYTES, MOST_FIGURES_BYTES = 800_000, 2_000_000
 SHEET_WIDTH = 1100
 SECTIONS = {
@@ -74,13 +72,7 @@ def report_page(inputs: ReportInputs, figures: Mapping[str, str]) -> str:
     Returns:
         HTML of less than 5 MB: pictures are made smaller until they fit, and a figure that is too large is left out.
     """
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("page.html.j2")
+    template = page_template("page.html.j2")
     pictures = _pictures(inputs)
     told = _context(inputs, _affordable(figures))
     bare = template.render(**told, pictures=dict.fromkeys(pictures, ""), animation=None)

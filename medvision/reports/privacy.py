@@ -8,6 +8,15 @@ _USER = r"[^/\\\s'\"]+"
 _HOMES = re.compile(rf"(?<![\w.~-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+){_USER}")
 
 
+def file_name(path: str) -> str:
+    r"""The last part of a path of any system: the rest tells of the machine.
+
+    >>> file_name("weights/a.safetensors"), file_name(r"C:\weights\a.safetensors")
+    ('a.safetensors', 'a.safetensors')
+    """
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def hide_home(text: str, home: Path | None = None) -> str:
     """The text with every home folder written as `~`.
 
@@ -15,10 +24,10 @@ def hide_home(text: str, home: Path | None = None) -> str:
         text: of any kind, such as an experiment file.
         home: the user's own home folder; None asks the system.
 
-    >>> hide_home("root: /home/ann/images", Path("/root"))
+    >>> hide_home("root: /home/ann/images", Path("/srv/ann"))
     'root: ~/images'
-    >>> hide_home("root: /root/images, not /rooted", Path("/root"))
-    'root: ~/images, not /rooted'
+    >>> hide_home("root: /srv/ann/images, not /srv/anna", Path("/srv/ann"))
+    'root: ~/images, not /srv/anna'
     """
     own = str(Path.home() if home is None else home).rstrip("/\\")
     if own:
