@@ -74,7 +74,7 @@ def choose_decision(
         chosen_on={"split": split, "n": len(images.truth), "patients": images.patients},
     )
     if temperature:
-        fitted, note = fit_temperature(images.probabilities, images.truth, multilabel=multilabel)
+        fitted, note = fit_temperature(images.probabilities, images.truth, images.groups, multilabel=multilabel)
         decision = replace(decision, temperature=fitted, notes=(note,) if note else ())
     if len(classes) != 2 and not multilabel:
         return decision

@@ -1,6 +1,6 @@
 """Temperature scaling: how sure a network may be, learnt from the validation split.
 
-Source: Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks (ICML 2017).
+Source: Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks (ICML 2017), with a prior.
 """
 
 import numpy as np
@@ -11,6 +11,8 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 # Values closer to 1 than half the spacing of float32 below 1 have become 1.
 CLOSEST_TO_ONE = 2.0**-25
 BOUNDS = (0.05, 100.0)
+# Two of three temperatures lie between 1/2 and 2 before anything is known.
+SPREAD = float(np.log(2))
 
 
 def temper(probabilities: np.ndarray, temperature: float, *, multilabel: bool) -> np.ndarray:
@@ -50,12 +52,20 @@ def _logits(probabilities: np.ndarray, closest: float) -> np.ndarray:
     return _logs(probabilities) - np.log(np.maximum(1 - probabilities, closest))
 
 
-def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, *, multilabel: bool) -> tuple[float, str | None]:
-    """The temperature with the smallest negative log likelihood.
+def fit_temperature(
+    probabilities: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, multilabel: bool
+) -> tuple[float, str | None]:
+    """The most probable temperature, given what the validation patients show and what temperatures usually are.
+
+    A few patients alone would ask for extreme temperatures, another one in every fold. Each patient counts as one
+    observation, however many images; beforehand the logarithm of the temperature is taken for normally distributed
+    around 0 (temperature 1) with `SPREAD` (a weakly informative prior: Gelman et al., Annals of Applied Statistics,
+    2008). Of a hundred patients it changes next to nothing.
 
     Args:
         probabilities: (n, K) float64 in [0, 1], of validation images.
         truth: (n, K) bool.
+        groups: (n,) int64, the number of the patient.
         multilabel: one temperature for all labels, each with its sigmoid.
 
     Returns:
@@ -64,14 +74,15 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, *, multilabel:
     if (truth.all() or not truth.any()) if multilabel else truth.any(axis=0).sum() < 2:
         return 1.0, "temperature 1: the validation split shows one class only, which says nothing of it"
     logits = _logits(probabilities, CLOSEST_TO_ONE) if multilabel else _logs(probabilities)
-    if _separated(logits, truth, multilabel):
-        return 1.0, "temperature 1: the validation split has no mistakes, which says nothing of it"
+    weights = 1 / np.bincount(groups)[groups]
 
     def loss(log_temperature: float) -> float:
         cooled = logits / np.exp(log_temperature)
         if multilabel:
-            return float(np.logaddexp(0, np.where(truth, -cooled, cooled)).mean())
-        return float(-log_softmax(cooled, axis=1)[truth].mean())
+            missed = np.logaddexp(0, np.where(truth, -cooled, cooled)).mean(axis=1)
+        else:
+            missed = -log_softmax(cooled, axis=1)[truth]
+        return float(weights @ missed + (log_temperature / SPREAD) ** 2 / 2)
 
     low, high = np.log(BOUNDS)
     found = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x)
@@ -80,11 +91,3 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, *, multilabel:
     if found < low + 1e-3:
         return 1.0, f"temperature 1: the best one for the validation split lies below {BOUNDS[0]}, too extreme to trust"
     return float(np.exp(found)), None
-
-
-def _separated(logits: np.ndarray, truth: np.ndarray, multilabel: bool) -> bool:
-    """Whether every answer is right, so that the likelihood grows without end as the temperature falls."""
-    if multilabel:
-        return bool((np.where(truth, logits, -logits) > 0).all())
-    others = np.where(truth, -np.inf, logits).max(axis=1)
-    return bool((logits[truth] > others).all())

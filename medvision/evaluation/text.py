@@ -56,7 +56,7 @@ def supported_digits(entry: Entry, digits: int = 3) -> int:
 def value_text(entry: Entry, digits: int = 3) -> str:
     """A value as text, with as many digits as its cases support; a dash where it is undefined."""
     value = entry["value"]
-    return UNDEFINED if value is None else f"{value:.{supported_digits(entry, digits)}f}"
+    return UNDEFINED if value is None else f"{value:z.{supported_digits(entry, digits)}f}"
 
 
 def interval_text(entry: Entry, digits: int = 3) -> str:
@@ -68,8 +68,8 @@ def interval_text(entry: Entry, digits: int = 3) -> str:
         return ""
     digits = supported_digits(entry, digits)
     if entry["low"] < 0:
-        return f"{entry['low']:.{digits}f} to {entry['high']:.{digits}f}"
-    return f"{entry['low']:.{digits}f}–{entry['high']:.{digits}f}"
+        return f"{entry['low']:z.{digits}f} to {entry['high']:z.{digits}f}"
+    return f"{entry['low']:z.{digits}f}–{entry['high']:z.{digits}f}"
 
 
 def class_counts(metrics: Mapping[str, Entry]) -> dict[str, int]:

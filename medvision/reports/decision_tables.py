@@ -80,7 +80,8 @@ def temperature_text(decision: Mapping[str, Any], answering: str) -> str:
         return f"The probabilities are those of the network: temperature 1{f', as {why}' if why else ''}."
     return (
         f"The logits of the network are divided by the temperature {known.temperature:.3f}, "
-        f"{_source(known, answering)}. All probabilities in this report are those after it."
+        f"{_source(known, answering)}, and drawn towards 1 where "
+        "patients are few. All probabilities in this report are those after it."
     )
 
 
@@ -91,8 +92,8 @@ def _temperatures_text(known: FoldDecisions, answering: str) -> str:
         return f"The probabilities are those of the networks: temperature 1 in every fold. {notes}".rstrip()
     return (
         f"The logits of each fold's network are divided by a temperature of its own, "
-        f"{range_text(temperatures, '{:.3f}')}, {_source(known, answering)}. All probabilities in this report are "
-        f"those after it. {notes}"
+        f"{range_text(temperatures, '{:.3f}')}, {_source(known, answering)}, and drawn towards 1 where "
+        f"patients are few. All probabilities in this report are those after it. {notes}"
     ).rstrip()
 
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from scipy.special import expit, logit, softmax
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from medvision.evaluation.temperature import fit_temperature, temper, untemper
+from medvision.evaluation.temperature import SPREAD, fit_temperature, temper, untemper
 
 
 def draw_classes(n, k, sharp, seed=0):
@@ -28,52 +29,87 @@ def test_two_classes_by_hand():
     np.testing.assert_allclose(temper(np.array([[0.9, 0.1]]), 2, multilabel=True), [[0.75, 0.25]])
 
 
+def alone(truth):
+    """Every image of another patient."""
+    return np.arange(len(truth))
+
+
 def test_the_temperature_of_two_classes_is_that_of_a_logistic_regression_without_intercept():
     chances, truth = draw_classes(400, 2, 2.5)
-    fitted, note = fit_temperature(chances, truth, multilabel=False)
+    fitted, note = fit_temperature(chances, truth, alone(truth), multilabel=False)
     slope = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(logit(chances[:, 1:]), truth[:, 1])
-    assert fitted == pytest.approx(1 / slope.coef_[0, 0], rel=1e-4)
+    # The prior draws 400 patients towards 1 by a fraction of their own standard error.
+    assert 1 < fitted < 1 / slope.coef_[0, 0]
+    assert fitted == pytest.approx(1 / slope.coef_[0, 0], rel=0.02)
     assert fitted == pytest.approx(2.5, rel=0.2)
     assert note is None
 
 
 def test_the_temperature_of_labels_is_that_of_all_their_logits_together():
-    chances, truth = draw_labels(300, 4, 0.5)
-    fitted, note = fit_temperature(chances, truth, multilabel=True)
+    chances, truth = draw_labels(2000, 4, 0.5)
+    fitted, note = fit_temperature(chances, truth, alone(truth), multilabel=True)
     slope = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(
         logit(chances.reshape(-1, 1)), truth.ravel()
     )
-    assert fitted == pytest.approx(1 / slope.coef_[0, 0], rel=1e-4)
+    assert fitted == pytest.approx(1 / slope.coef_[0, 0], rel=0.02)
     assert note is None
 
 
-def test_the_temperature_of_several_classes_has_the_smallest_log_loss_on_a_grid():
-    chances, truth = draw_classes(500, 4, 3)
-    fitted, _ = fit_temperature(chances, truth, multilabel=False)
-    grid = np.linspace(1, 6, 501)
+def test_the_temperature_of_several_classes_is_the_most_probable_one_on_a_grid():
+    chances, truth = draw_classes(60, 4, 3)
+    fitted, _ = fit_temperature(chances, truth, alone(truth), multilabel=False)
+    grid = np.linspace(1, 6, 5001)
     logits = np.log(chances)
-    losses = [log_loss(truth.argmax(axis=1), softmax(logits / t, axis=1), labels=range(4)) for t in grid]
-    assert fitted == pytest.approx(grid[np.argmin(losses)], abs=0.01)
+    likelihood = np.array(
+        [-60 * log_loss(truth.argmax(axis=1), softmax(logits / t, axis=1), labels=range(4)) for t in grid]
+    )
+    prior = norm.logpdf(np.log(grid), 0, np.log(2))
+    assert np.log(2) == SPREAD
+    assert fitted == pytest.approx(grid[np.argmax(likelihood + prior)], abs=0.002)
+    # Without the prior it would be larger.
+    assert fitted < grid[np.argmax(likelihood)] - 0.05
+
+
+def test_the_images_of_a_patient_count_once():
+    chances, truth = draw_classes(12, 2, 4)
+    once, _ = fit_temperature(chances, truth, alone(truth), multilabel=False)
+    repeated = [np.repeat(array, 5, axis=0) for array in (chances, truth, alone(truth))]
+    assert fit_temperature(*repeated, multilabel=False)[0] == pytest.approx(once, rel=1e-5)
+    apart, _ = fit_temperature(*repeated[:2], alone(repeated[0]), multilabel=False)
+    assert apart > once * 1.1
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
-def test_without_mistakes_the_temperature_stays_1(multilabel):
+def test_few_patients_without_mistakes_make_a_network_only_a_little_surer(multilabel):
     truth = np.array([[True, False], [False, True], [True, False]])
-    fitted, note = fit_temperature(np.where(truth, 0.9, 0.1), truth, multilabel=multilabel)
-    assert (fitted, note) == (1, "temperature 1: the validation split has no mistakes, which says nothing of it")
+    fitted, note = fit_temperature(np.where(truth, 0.9, 0.1), truth, alone(truth), multilabel=multilabel)
+    assert 0.7 < fitted < 1
+    assert note is None
+
+
+def test_few_patients_give_temperatures_that_vary_little():
+    small = [fit_temperature(*draw_classes(9, 2, 1, seed), np.arange(9), multilabel=False)[0] for seed in range(200)]
+    assert np.quantile(small, 0.025) > 0.5
+    assert np.quantile(small, 0.975) < 2
+    assert np.median(small) == pytest.approx(1, abs=0.1)
 
 
 def test_one_class_says_nothing():
     truth = np.array([[True, False], [True, False]])
-    assert fit_temperature(np.full((2, 2), 0.5), truth, multilabel=False)[0] == 1
-    assert "one class only" in fit_temperature(np.full((2, 2), 0.5), truth, multilabel=False)[1]
-    assert "one class only" in fit_temperature(np.full((2, 2), 0.5), ~np.zeros((2, 2), bool), multilabel=True)[1]
+    assert fit_temperature(np.full((2, 2), 0.5), truth, alone(truth), multilabel=False)[0] == 1
+    assert "one class only" in fit_temperature(np.full((2, 2), 0.5), truth, alone(truth), multilabel=False)[1]
+    everything = ~np.zeros((2, 2), bool)
+    assert "one class only" in fit_temperature(np.full((2, 2), 0.5), everything, alone(truth), multilabel=True)[1]
 
 
-def test_worse_than_chance_is_not_mended_by_a_temperature():
+def test_worse_than_chance_is_hardly_anything_but_chance():
     chances, truth = draw_classes(200, 2, 1)
-    fitted, note = fit_temperature(chances[:, ::-1], truth, multilabel=False)
-    assert fitted == 1
+    fitted, _ = fit_temperature(chances[:, ::-1], truth, alone(truth), multilabel=False)
+    assert fitted > 4
+    hopeless, note = fit_temperature(
+        *(np.tile(a, (60, 1)) for a in (chances[:, ::-1], truth)), np.arange(12000), multilabel=False
+    )
+    assert hopeless == 1
     assert "better than chance" in note
 
 
@@ -83,7 +119,7 @@ def test_a_single_mistake_among_many_timid_answers_is_too_extreme_to_trust():
     truth[:, 1] = ~truth[:, 0]
     chances = np.where(truth, 0.52, 0.48)
     chances[0] = chances[0, ::-1]
-    fitted, note = fit_temperature(chances, truth, multilabel=False)
+    fitted, note = fit_temperature(chances, truth, alone(truth), multilabel=False)
     # One in 4000 wrong asks for odds of 3999 where 0.52 / 0.48 is said.
     assert np.log(0.52 / 0.48) / np.log(3999) < 0.05
     assert fitted == 1
@@ -95,7 +131,7 @@ def test_certain_mistakes_are_finite():
     chances = truth.astype(np.float64)
     chances[0] = [0, 1]
     for multilabel in (False, True):
-        fitted, note = fit_temperature(chances, truth, multilabel=multilabel)
+        fitted, note = fit_temperature(chances, truth, alone(truth), multilabel=multilabel)
         assert note is None
         assert np.isfinite(temper(chances, fitted, multilabel=multilabel)).all()
 

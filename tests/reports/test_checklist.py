@@ -119,7 +119,7 @@ def test_an_evaluation_without_a_test_does_not_pass_for_one():
 def test_clusters_and_simulated_persons_have_their_answers():
     site = draw_inputs(subgroups={"test": {"image": [{**SEX, "column": "site"}]}}, simulated=True)
     found = answers(site)
-    assert found[TRIPOD, "23b"].startswith("By site: lowest AUROC 0.8 (95 % interval 0.6 to 0.9)")
+    assert found[TRIPOD, "23b"].startswith("By site: lowest AUROC 0.80 (95 % interval 0.60 to 0.94)")
     assert found[TRIPOD, "17"] == found[CLAIM, "11"] == "Not applicable: the images are simulated, no person took part."
 
 

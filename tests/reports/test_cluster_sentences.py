@@ -69,13 +69,13 @@ def test_the_answer_is_that_of_the_test_split():
     assert "cannot be compared" in answer_sentences({"k": 3, "scores": {"all": part(rand=(None, None, None))}})[0]
 
 
-def test_few_images_have_one_decimal():
+def test_few_images_have_two_decimals():
     few = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
     scored = part()
     scored["metrics"] |= {"adjusted_rand": few, "patient_gap": few}
     first, second = answer_sentences({"k": 3, "scores": {"all": scored}})
-    assert "Rand index of 0.5 (95 % interval 0.4 to 0.6);" in first
-    assert "(difference +0.5, 95 % interval 0.4 to 0.6)" in second
+    assert "Rand index of 0.50 (95 % interval 0.40 to 0.60);" in first
+    assert "(difference +0.50, 95 % interval 0.40 to 0.60)" in second
 
 
 def test_the_banner_names_what_was_trained_on():

@@ -48,7 +48,7 @@ def test_a_difference_is_turned_so_that_the_better_model_comes_first():
 @pytest.mark.parametrize(
     ("n", "value", "difference"),
     [
-        (10, "0.9 (95 % interval 0.8 to 1.0)", "+0.2 (95 % interval +0.1 to +0.3)"),
+        (10, "0.90 (95 % interval 0.84 to 0.96)", "+0.20 (95 % interval +0.10 to +0.30)"),
         (101, "0.900 (95 % interval 0.840 to 0.960)", "+0.200 (95 % interval +0.100 to +0.300)"),
     ],
 )

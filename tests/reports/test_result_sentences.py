@@ -8,6 +8,7 @@ from medvision.reports.result_sentences import (
     interval_sentence,
     metrics_sentence,
     operating_sentence,
+    optimism_sentence,
     performance_sentence,
     said,
     subgroup_sentences,
@@ -18,6 +19,7 @@ from tests.reports.told import (
     CASE,
     DECISION,
     LABELS,
+    SELECTION,
     SEX,
     change_experiment,
     draw_inputs,
@@ -30,7 +32,7 @@ from tests.reports.told import (
 def test_a_value_is_said_with_its_interval():
     assert said(entry(0.91234, 0.8, 0.97, n=101)) == "0.912 (95 % interval 0.800 to 0.970)"
     assert said(entry(0.91234, 0.8, 0.97, n=100)) == "0.91 (95 % interval 0.80 to 0.97)"
-    assert said(entry(0.91234, 0.8, 0.97, n=10)) == "0.9 (95 % interval 0.8 to 1.0)"
+    assert said(entry(0.91234, 0.8, 0.97, n=10)) == "0.91 (95 % interval 0.80 to 0.97)"
     assert said(entry(0.5, n=101)) == "0.500"
     assert said(entry(0.5)) == "0.50"
     assert said(entry(None)) == "undefined"
@@ -125,8 +127,8 @@ def test_intervals_say_how_they_were_made():
 
 def test_the_worst_group_is_named_with_its_gap():
     assert subgroup_sentences(draw_inputs()) == (
-        "By sex: lowest AUROC 0.8 (95 % interval 0.6 to 0.9) in male (n = 9, 5 patients), -0.2 (95 % interval "
-        "-0.3 to +0.0) against the others."
+        "By sex: lowest AUROC 0.80 (95 % interval 0.60 to 0.94) in male (n = 9, 5 patients), -0.16 (95 % interval "
+        "-0.30 to +0.02) against the others."
     )
     equal = draw_inputs(subgroups={"test": {"image": [{**SEX, "worst": None}]}})
     assert subgroup_sentences(equal) == "By sex: 2 groups, none is named the worst."
@@ -150,8 +152,8 @@ def test_a_gap_has_no_more_digits_than_its_smaller_side_supports(sizes, gap):
 
 
 def test_a_gap_that_rounds_to_nothing_is_no_minus():
-    tiny = {**SEX, "groups": [SEX["groups"][0], {**SEX["groups"][1], "gap": {"value": -0.02, "low": None}}]}
-    assert ", +0.0 against the others." in subgroup_sentences(draw_inputs(subgroups={"test": {"image": [tiny]}}))
+    tiny = {**SEX, "groups": [SEX["groups"][0], {**SEX["groups"][1], "gap": {"value": -0.002, "low": None}}]}
+    assert ", +0.00 against the others." in subgroup_sentences(draw_inputs(subgroups={"test": {"image": [tiny]}}))
 
 
 @pytest.mark.parametrize(
@@ -191,3 +193,17 @@ def test_maps_without_evidence_are_counted():
     assert "in 1 of them there was no positive evidence" in empty
     assert explanation_sentence(draw_inputs(cases=[{**CASE, "map": None}])) is None
     assert explanation_sentence(draw_inputs(cases=[])) is None
+
+
+def test_a_result_that_is_not_of_a_test_says_so():
+    validation = {"val": {"image": LABELS}}
+    assert optimism_sentence(draw_inputs()) == ""
+    assert optimism_sentence(draw_inputs(metrics=validation)) == (
+        "Validation results alone: the test split was not evaluated. This split chose the weights: expect less on new "
+        "patients."
+    )
+    chosen = optimism_sentence(draw_inputs(metrics=validation, selection=SELECTION))
+    assert "This split chose the weights and the settings: expect less" in chosen
+    untested = draw_split().query("split != 'test'")
+    assert "there is no test split" in optimism_sentence(draw_inputs(metrics=validation, split=untested))
+    assert optimism_sentence(draw_inputs(metrics={"train": {"image": LABELS}})).startswith("Training results alone")

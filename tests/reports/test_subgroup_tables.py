@@ -29,9 +29,9 @@ def test_groups_stand_with_their_gap():
     assert female[0] == "female"
     assert female[1][:2] == [("30", []), ("25", [])]
     assert male[0] == "male (worst)"
-    assert male[1][1:4] == [("5*", []), ("0.8", ["0.7–1.0"]), ("-0.1", ["-0.3 to +0.0"])]
+    assert male[1][1:4] == [("5*", []), ("0.80", ["0.70–1.00"]), ("-0.15", ["-0.30 to +0.02"])]
     # A gap is not known better than its smaller side.
-    assert female[1][2:4] == [("0.95", ["0.85–1.00"]), ("-0.1", ["-0.3 to +0.0"])]
+    assert female[1][2:4] == [("0.95", ["0.85–1.00"]), ("-0.15", ["-0.30 to +0.02"])]
     assert part.table.notes == ["* Fewer than 20 patients: interpret with care."]
     assert part.every.heads == ["metric", "female (30)", "male (9)"]
     assert [title for title, _ in part.every.rows] == ["accuracy", "AUROC", "sensitivity, torn"]
