@@ -1,5 +1,8 @@
 """Lightning callbacks: files, timing and random numbers of a training run."""
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,11 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from medvision.runs import write_table
+from medvision.config.sweep_values import in_sweep
+from medvision.errors import RunError
+from medvision.runs import RunFolder, write_table
+
+TERMINATED = 128 + signal.SIGTERM
 
 
 class EpochSeed(Callback):
@@ -29,6 +36,65 @@ class EpochSeed(Callback):
         """Seed torch on this device."""
         words = (self.seed, trainer.current_epoch, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+
+
+class SharedRun(Callback):
+    """What several processes of one run must agree on: its folder, its images, and when they are asked to end.
+
+    On SIGTERM Lightning talks to the other processes from within the signal, wherever they are: they then wait for each
+    other for ever. Here a run of a sweep ends with its epoch; every other run ends at once, its last epoch is kept.
+
+    Args:
+        run: begun by the first process.
+        check: raises where the images of a datamodule are not those of the run.
+    """
+
+    def __init__(self, run: RunFolder, check: Callable[[Any], None]) -> None:
+        self.run, self.check = run, check
+        self._asked_to_end = False
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for the folder and compare the images, now that the processes have met."""
+        if trainer.is_global_zero:
+            return
+        if not self.run.split.is_file():
+            raise RunError(
+                f"{self.run.path}: not there on this machine; all nodes must share it, as with --run-folder DIR"
+            )
+        self.check(trainer.datamodule)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signal from Lightning, which has just asked for it."""
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, lambda number, frame: self._end(trainer))
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Likewise; the runs of a sweep are scored whatever it asks."""
+        if trainer.world_size > 1 and not in_sweep():
+            signal.signal(signal.SIGTERM, lambda number, frame: self._end(trainer))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop all processes of a sweep's run after the same epoch."""
+        if trainer.world_size > 1 and in_sweep():
+            asked = trainer.strategy.reduce_boolean_decision(self._asked_to_end, all=False)
+            trainer.should_stop = trainer.should_stop or asked
+
+    def _end(self, trainer: Trainer) -> None:
+        if in_sweep():
+            self._asked_to_end = True
+            return
+        if trainer.is_global_zero:
+            print(
+                "medvision: terminated; the last finished epoch is kept, the same command with "
+                f"--run-folder {self.run.path} goes on",
+                file=sys.stderr,
+                flush=True,
+            )
+        # Children of this process are the other processes of the run, where Lightning has started them.
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGTERM)
+        # Whatever ends in order waits for processes that are gone.
+        os._exit(TERMINATED)
 
 
 class LastCheckpoint(Callback):
@@ -190,6 +256,11 @@ class PredictionCollector(Callback):
         self.path: Path | None = None
         self.reduce: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
         self._parts: list[dict[str, np.ndarray]] = []
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let no sweep stop a run that is being scored: Lightning has just listened to the signal again."""
+        if in_sweep():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def on_predict_batch_end(
         self,

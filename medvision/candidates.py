@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from medvision.config.yaml_dialect import Loader
+from medvision.config.yaml_file import read_values
 from medvision.errors import DataError, RunError
 from medvision.evaluation.decision import UNCHANGED
 from medvision.evaluation.folds import Decisions, read_decision
 from medvision.evaluation.same_cases import check_same_cases
-from medvision.runs import RunFolder, read_json, read_table
+from medvision.runs import RunFolder, read_json, read_table, reads_run
 
 TEST = "test"
 COSTS = (
@@ -59,10 +58,10 @@ class Candidate:
 
 def read_experiment(run: RunFolder) -> dict[str, Any]:
     """The resolved experiment of a run, as plain values."""
-    values: dict[str, Any] = yaml.load(run.experiment.read_text(encoding="utf-8"), Loader=Loader)
-    return values
+    return read_values(run.experiment)
 
 
+@reads_run
 def read_candidate(name: str, run: RunFolder) -> Candidate:
     """What a comparison needs of a run.
 

@@ -87,7 +87,7 @@ def inner_parts(file: Path, part: Part, combination: Settings, number: int) -> l
 
 def choices_folder(parent: RunFolder) -> RunFolder:
     """Where the runs on inner folds are, apart from those of the folds themselves."""
-    return RunFolder(parent.path / "choices")
+    return RunFolder(parent.choices)
 
 
 def choice_file(parent: RunFolder, name: str) -> Path:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from medvision.evaluation.probes import Sides
     from medvision.runs import RunFolder
 
-FOLDER = "clusters"
-FEATURES = "features.npz"
 NEIGHBOURS = 15
 
 
@@ -147,10 +145,10 @@ def _make_folder(source: "RunFolder | None", output: Path, name: str) -> "RunFol
     from medvision.runs import RunFolder, create_run
 
     if source is not None:
-        folder = RunFolder(source.path / FOLDER)
+        folder = RunFolder(source.clustering)
         folder.path.mkdir(exist_ok=True)
         return folder
-    return create_run(output, f"{name}-{FOLDER}")
+    return create_run(output, f"{name}-clusters")
 
 
 def _write(
@@ -179,7 +177,7 @@ def _write(
     with threadpool_limits(1):
         study = study_clusters(features, images, classes, settings, project)
         probes = _probe(folder, datamodule, features, settings, learned=told["run"] is not None)
-    np.savez_compressed(folder.path / FEATURES, image=np.array(images["image"], dtype=str), features=features)
+    np.savez_compressed(folder.embedding, image=np.array(images["image"], dtype=str), features=features)
     write_table(folder.clusters, study.table)
     _save_exemplars(folder, datamodule, study)
     told["seconds"]["analysis"] = round(time.perf_counter() - start, 2)

@@ -12,6 +12,7 @@ import medvision
 from medvision import DISTRIBUTION
 from medvision.config.settings import Experiment
 from medvision.config.suggestions import suggest
+from medvision.config.sweep_values import check_all_passed
 from medvision.errors import ConfigError, MedvisionError
 
 INTERRUPTED = 130
@@ -73,7 +74,8 @@ class Parser(argparse.ArgumentParser):
         """Parse like `parse`; `overrides` holds the options that are settings, such as `--optimizer.lr=3e-4`.
 
         Raises:
-            ConfigError: as `parse`, or a setting that is not given as `--key=value`.
+            ConfigError: as `parse`, a setting that is not given as `--key=value`, or one that a sweep has chosen and
+                that is not given at all.
         """
         overrides = [word for word in argv if self._is_setting(word)]
         bare = [word for word in overrides if "=" not in word]
@@ -81,6 +83,8 @@ class Parser(argparse.ArgumentParser):
             raise ConfigError(*(f"{word}: write {word}=value" for word in bare))
         options = self.parse([word for word in argv if not self._is_setting(word)])
         options.overrides = overrides
+        if "files" in options and options.files:
+            check_all_passed(argv)
         return options
 
     def _is_setting(self, word: str) -> bool:

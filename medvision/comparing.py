@@ -16,10 +16,10 @@ from medvision.datamodules.base import DataModule
 from medvision.errors import ConfigError, RunError
 from medvision.evaluation.comparison import compare_predictions
 from medvision.learning_curves import gather_learning_curves, learning_curve_parts
-from medvision.parts import OpenData, Part, run_parts
+from medvision.parts import OpenData, Part, check_models, run_parts
 from medvision.reports.comparison_report import read_comparison_inputs, write_comparison
 from medvision.reports.comparison_text import comparison_text
-from medvision.runs import RunFolder, read_json, replace_text, write_json, write_table
+from medvision.runs import RunFolder, read_json, reads_run, replace_text, write_json, write_table
 from medvision.training import build_task
 
 __all__ = ["compare_runs", "finish", "write_comparison"]
@@ -148,14 +148,18 @@ def make_plan(
 
 
 def planned_runs(parent: RunFolder) -> dict[str, RunFolder]:
-    """The runs of a comparison by name, as its `plan.json` has them."""
-    models = read_json(parent.plan)["models"]
-    return {model["name"]: RunFolder((parent.path / model["run"]).resolve()) for model in models}
+    """The runs of a comparison by name, as its `plan.json` has them; what it has trained lies within."""
+    plan = read_json(parent.plan)
+    place = parent.inside if plan["trained"] else parent.path.joinpath
+    return {model["name"]: RunFolder(place(model["run"]).resolve()) for model in plan["models"]}
 
 
 def read_experiments(values: Sequence[Mapping[str, Any]]) -> list[Experiment]:
     """Experiments that stand in a plan as plain values."""
-    return [Experiment.model_validate_json(json.dumps(one), strict=True) for one in values]
+    try:
+        return [Experiment.model_validate_json(json.dumps(one), strict=True) for one in values]
+    except ValueError as error:
+        raise RunError(f"plan.json: damaged, an experiment in it is none: {str(error).splitlines()[0]}") from error
 
 
 def begin_learning_curves(
@@ -198,7 +202,7 @@ def finish(parent: RunFolder, *, devices: int = 1, data: OpenData | None = None)
     if not left:
         with _closing(parent):
             if not parent.finished:
-                gather_learning_curves(parent, parts)
+                reads_run(gather_learning_curves)(parent, parts)
     return left
 
 
@@ -229,6 +233,7 @@ def run_models(parent: RunFolder, *, devices: int, data: OpenData) -> int:
     if not plan["cross_validated"]:
         parts = [Part(experiment.name, experiment) for experiment in experiments]
         return len(run_parts(parent, parts, devices=devices, command=_command(parent), data=data))
+    check_models(experiments, data)
     left = 0
     for experiment in experiments:
         run = RunFolder(parent.parts / experiment.name)
@@ -258,6 +263,7 @@ def close_comparison(parent: RunFolder) -> None:
         compare_runs(parent, runs)
 
 
+@reads_run
 def compare_runs(parent: RunFolder, runs: Mapping[str, RunFolder]) -> dict[str, Any]:
     """Compare runs from their tables, and write everything that follows, the page last.
 

@@ -8,6 +8,8 @@ python -m medvision.cross_validate FILE --parent DIR --folds 3             # one
 """
 
 import argparse
+import os
+import statistics
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +111,7 @@ def _check_split(experiment: Experiment) -> None:
 def _begin(experiment: Experiment, choices: dict[str, list[str]], options: argparse.Namespace) -> "RunFolder":
     # Late imports: torch and Lightning take seconds, which a mistake in the experiment file need not wait for.
     from medvision.folds import fold_parts, join_parent, make_plan, plan_folds
+    from medvision.nodes import RUN_VARIABLE
     from medvision.parts import OpenData, check_one_device
     from medvision.runs import RunFolder, create_run
 
@@ -118,9 +121,9 @@ def _begin(experiment: Experiment, choices: dict[str, list[str]], options: argpa
     data = OpenData()
     parts = plan_folds(experiment, data.get(opening[0].experiment), options.repeats)
     wanted = _pick(parts, options.folds, options.repeats)
-    parent = (
-        create_run(options.output, experiment.name) if options.parent is None else RunFolder(options.parent.resolve())
-    )
+    # In a run of a sweep the folder is the same however often it is started.
+    given = options.parent or os.environ.get(RUN_VARIABLE)
+    parent = RunFolder(Path(given).resolve()) if given else create_run(options.output, experiment.name)
     join_parent(parent, show(experiment), make_plan(parts, options.repeats, choices))
     return _run(parent, parts, wanted, options, data)
 
@@ -162,7 +165,8 @@ def _pick(parts: "list[Part]", folds: list[int] | None, repeats: int) -> "list[P
 def _run(
     parent: "RunFolder", parts: "list[Part]", wanted: "list[Part]", options: argparse.Namespace, data: Any
 ) -> "RunFolder":
-    from medvision.folds import finish, read_plan, run_folds
+    from medvision.folds import finish, is_gathered, read_plan, run_folds
+    from medvision.parts import unfinished
     from medvision.training import InterruptedTrainingError
 
     again = ["medvision.cross_validate", "--resume", str(parent.path)]
@@ -172,7 +176,8 @@ def _run(
     try:
         choices = read_plan(parent)["choose"]
         run_folds(parent, wanted, choices, devices=options.devices, command=again, data=data)
-        left = finish(parent, parts)
+        tested = parts[0].experiment.evaluation.test is not False or is_gathered(parent)
+        left = finish(parent, parts) if tested else unfinished(parent, parts)
     except (InterruptedTrainingError, KeyboardInterrupt) as stop:
         raise InterruptedTrainingError(
             f"interrupted; what is finished is kept, this goes on: python -m {' '.join(again)}"
@@ -181,9 +186,26 @@ def _run(
         names = ", ".join(part.name for part in left)
         print(f"\nnot pooled yet, these are not finished: {names}")
         print(f"whoever finishes the last one pools all; python -m medvision.cross_validate --resume {parent.path}")
-    else:
+    elif tested:
         _tell(parent)
+    else:
+        _validate(parent, parts, record=options.resume is None)
     return parent
+
+
+def _validate(parent: "RunFolder", parts: "list[Part]", *, record: bool) -> None:
+    """Print the validation metrics of all folds; a sweep of W&B gets their means from the process it has started."""
+    from medvision.folds import validation_values
+    from medvision.tracking import log_parent
+
+    values = validation_values(parent, parts)
+    if record and "WANDB_SWEEP_ID" in os.environ:
+        log_parent(parts[0].experiment, parent, {name: statistics.mean(found) for name, found in values.items()})
+    print(f"\n{len(parts)} folds validated, mean ± SD of their best epochs; no test fold was looked at")
+    width = max(map(len, values), default=0)
+    for name, found in values.items():
+        print(f"{name:{width}}  {statistics.mean(found):.4f} ± {statistics.stdev(found):.4f}")
+    print(f"run folder: {parent.path}", flush=True)
 
 
 def _tell(parent: "RunFolder") -> None:

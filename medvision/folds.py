@@ -1,14 +1,14 @@
 """A cross-validation: its folds as parts of one folder, and their out-of-fold predictions as one result."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from medvision.choices import all_inner_parts, choices_folder, choose, read_choice
-from medvision.config.settings import Experiment
-from medvision.config.yaml_dialect import Loader
+from medvision.config.settings import Experiment, mode_of
+from medvision.config.yaml_file import read_values, values_of
 from medvision.data.folds import are_given, fold_count
 from medvision.data.table import MOST_LISTED
 from medvision.datamodules.base import DataModule
@@ -16,7 +16,7 @@ from medvision.errors import ConfigError, DataError, RunError
 from medvision.parts import OpenData, Part, part_folder, run_parts, unfinished
 from medvision.pooling import Fold, read_fold, write_pooled
 from medvision.reports.run_report import write_report
-from medvision.runs import RunFolder, read_json, replace_text, write_json
+from medvision.runs import RunFolder, read_json, read_table, reads_run, replace_text, write_json
 
 KIND = "cross_validation"
 
@@ -91,6 +91,8 @@ def read_plan(parent: RunFolder) -> dict[str, Any]:
     plan: dict[str, Any] = read_json(parent.plan)
     if plan.get("kind") != KIND:
         raise RunError(f"{parent.path}: no cross-validation but a {str(plan.get('kind')).replace('_', ' ')}")
+    if len(plan["parts"]) != plan["folds"] * plan["repeats"]:
+        raise RunError(f"{parent.plan}: names {len(plan['parts'])} runs of {plan['folds'] * plan['repeats']}")
     return plan
 
 
@@ -112,8 +114,8 @@ def join_parent(parent: RunFolder, text: str, plan: Mapping[str, Any]) -> None:
             write_json(parent.plan, plan)
             replace_text(parent.experiment, text)
             return
-        there = _asked(parent.experiment.read_text(encoding="utf-8"), read_plan(parent))
-    here = _asked(text, plan)
+        there = _asked(read_values(parent.experiment), read_plan(parent))
+    here = _asked(values_of(text), plan)
     differing = [name for name in {**there, **here} if there.get(name) != here.get(name)]
     if differing:
         told = ", ".join(
@@ -122,10 +124,10 @@ def join_parent(parent: RunFolder, text: str, plan: Mapping[str, Any]) -> None:
         raise ConfigError(f"{parent.path}: holds another cross-validation: {told}; give another --parent")
 
 
-def _asked(text: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(values: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
     """All settings, and the options that are part of the plan."""
     options = {f"--{name}": plan[name] for name in ("folds", "repeats", "choose")}
-    return {**_flatten(yaml.load(text, Loader=Loader)), **options}
+    return {**_flatten(values), **options}
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -135,6 +137,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+@reads_run
 def planned_parts(parent: RunFolder, experiment: Experiment) -> list[Part]:
     """The parts of a cross-validation as its `plan.json` has them.
 
@@ -146,6 +149,7 @@ def planned_parts(parent: RunFolder, experiment: Experiment) -> list[Part]:
     return fold_parts(experiment, plan["folds"], plan["repeats"])
 
 
+@reads_run
 def fold_runs(parent: RunFolder) -> list[RunFolder]:
     """The finished runs of all folds, whose networks are an ensemble.
 
@@ -219,6 +223,7 @@ def finish(parent: RunFolder, parts: Sequence[Part]) -> list[Part]:
     return left
 
 
+@reads_run
 def gather(parent: RunFolder, parts: Sequence[Part]) -> RunFolder:
     """Pool the finished folds, and write every table of the parent, its figures and its report.
 
@@ -242,6 +247,25 @@ def gather(parent: RunFolder, parts: Sequence[Part]) -> RunFolder:
     write_pooled(parent, folds, parts[0].experiment, choices, missing)
     write_report(parent)
     return parent
+
+
+def validation_values(parent: RunFolder, parts: Sequence[Part]) -> dict[str, list[float]]:
+    """By what a cross-validation is judged that looks at no test fold: every validation metric in its best epoch.
+
+    Args:
+        parent: of the folds.
+        parts: all folds, finished.
+
+    Returns:
+        {metric: one value a fold}, without metrics that some fold defined in no epoch.
+    """
+    histories = [read_table(part_folder(parent, part).history) for part in parts]
+    found = {}
+    for name in (column for column in map(str, histories[0]) if column.startswith("val/")):
+        values = [history[name].min() if mode_of(name) == "min" else history[name].max() for history in histories]
+        if all(map(math.isfinite, values)):
+            found[name] = [float(value) for value in values]
+    return found
 
 
 def _read_folds(parent: RunFolder, parts: Sequence[Part]) -> list[Fold]:

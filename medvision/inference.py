@@ -2,12 +2,15 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import FSDPStrategy
 
 from medvision.callbacks import PredictionCollector
 from medvision.config.settings import Experiment
@@ -18,6 +21,7 @@ from medvision.evaluation.mask_scores import score_names
 from medvision.evaluation.predictions import prediction_table
 from medvision.evaluation.segmentation import segmentation_table
 from medvision.mask_scoring import MaskScorer, mask_names
+from medvision.models.checkpoints import read_checkpoint
 from medvision.runs import RunFolder, write_table
 from medvision.tasks.base import Task
 from medvision.tasks.baseline import BaselineTask
@@ -36,13 +40,35 @@ def load_best(experiment: Experiment, run: RunFolder, datamodule: DataModule) ->
         datamodule: set up.
 
     Raises:
-        RunError: there is no best checkpoint.
+        RunError: there is no best checkpoint, or it cannot be read, or is of another network.
+        ModelError: a baseline whose estimator cannot be read.
     """
-    if not run.best.is_file():
-        raise RunError(f"{run.best}: no checkpoint; the run was stopped before its first epoch was validated")
+    content = read_checkpoint(run.best)
     task = build_task(experiment, datamodule.summary(), weights=False)
-    task.load_state_dict(torch.load(run.best, weights_only=True, map_location="cpu")["state_dict"])
+    load_weights(task, content, run)
     return task
+
+
+def load_weights(task: Task, checkpoint: Mapping[str, Any], run: RunFolder) -> None:
+    """Fill a task with the weights of a checkpoint.
+
+    Args:
+        task: of the same network.
+        checkpoint: from `read_checkpoint`.
+        run: whose it is, for the message.
+
+    Raises:
+        RunError: it is of another network.
+        ModelError: a baseline whose estimator cannot be read.
+    """
+    try:
+        task.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise RunError(
+            f"{run.best}: not the weights of the network in experiment.yaml, or of another version of medvision: "
+            f"{reason[-1].strip()}"
+        ) from error
 
 
 def predict(
@@ -67,6 +93,11 @@ def predict(
         Rows of the splits in the order of the image table, and how many seconds an image took, reading and saving
         included; None on every device but the first.
     """
+    if trainer is not None and isinstance(trainer.strategy, FSDPStrategy):
+        # A network that was sharded for one split cannot be sharded again for the next.
+        if not trainer.is_global_zero:
+            return None
+        trainer = None
     if trainer is None:
         # One device is enough to predict, and gives the numbers that several would.
         alone = {key: value for key, value in experiment.trainer.items() if key not in SEVERAL_DEVICES}

@@ -27,7 +27,7 @@ from medvision.parts import OpenData, Part, part_folder, unfinished
 from medvision.reports.figures import save_figure
 from medvision.reports.learning_curve_figures import learning_curve_figures
 from medvision.reports.learning_curve_page import learning_curve_page
-from medvision.runs import RunFolder, read_json, read_table, replace_text, write_json, write_table
+from medvision.runs import RunFolder, read_json, read_table, reads_run, replace_text, write_json, write_table
 from medvision.scoring import Scoring
 from medvision.training import build_task
 
@@ -174,6 +174,7 @@ def gather_learning_curves(parent: RunFolder, parts: Sequence[Part]) -> dict[str
     return found
 
 
+@reads_run
 def write_learning_curves(parent: RunFolder) -> None:
     """Draw figures and report of learning curves, again at any time, from `learning_curve.json`.
 

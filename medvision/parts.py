@@ -16,7 +16,7 @@ from medvision.datamodules.base import DataModule
 from medvision.errors import ConfigError, RunError
 from medvision.execution import execute
 from medvision.runs import RunFolder
-from medvision.training import InterruptedTrainingError, build_datamodule
+from medvision.training import InterruptedTrainingError, build_datamodule, build_task
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,16 @@ class OpenData:
         Raises:
             DataError: what is wrong with the images or the split.
         """
-        key = json.dumps([experiment.data, experiment.split.group], sort_keys=True)
+        key = _data_key(experiment)
         if key not in self._opened:
             # One at a time: the parts of a data set follow each other.
             self._opened = {key: build_datamodule(experiment)}
         return self._opened[key].with_split(experiment.split, experiment.seed)
+
+
+def _data_key(experiment: Experiment) -> str:
+    """Parts with the same one read the same images."""
+    return json.dumps([experiment.data, experiment.split.group], sort_keys=True)
 
 
 def part_folder(parent: RunFolder, part: Part) -> RunFolder:
@@ -91,6 +96,7 @@ def run_parts(
     if devices > 1 and len(unfinished(parent, parts)) > 1:
         _run_processes(devices, command)
     data = OpenData() if data is None else data
+    check_models([part.experiment for part in unfinished(parent, parts)], data)
     for part in unfinished(parent, parts):
         folder = part_folder(parent, part)
         with _claimed(parent, part) as mine:
@@ -116,12 +122,32 @@ def check_one_device(parts: Sequence[Part]) -> None:
             )
 
 
+def check_models(experiments: Sequence[Experiment], data: OpenData) -> None:
+    """Find mistakes in the later ones of several models before hours went into the first.
+
+    Args:
+        experiments: only those that read the images of the first are checked; others would have to be opened twice.
+        data: what is opened stays open.
+
+    Raises:
+        ConfigError: settings of a model that do not go together.
+    """
+    models = {
+        json.dumps(experiment.model, sort_keys=True): experiment
+        for experiment in experiments
+        if _data_key(experiment) == _data_key(experiments[0])
+    }
+    if len(models) > 1:
+        for experiment in models.values():
+            build_task(experiment, data.get(experiment).summary(), weights=False)
+
+
 def _run_part(parent: RunFolder, part: Part, data: OpenData) -> None:
     try:
         execute(part.experiment, part_folder(parent, part), data.get(part.experiment))
     except InterruptedTrainingError as stop:
-        raise InterruptedTrainingError(
-            f"interrupted; what is finished is kept, and the same command with --resume {parent.path} goes on"
+        raise type(stop)(
+            f"stopped; what is finished is kept, and the same command with --resume {parent.path} goes on"
         ) from stop
 
 

@@ -1,119 +1,207 @@
-"""Ask a trained run, or all folds of a cross-validation, which class images show.
+"""Ask a trained run, or all folds of a cross-validation, what images show: classes, masks, or both.
 
-Only the run folder and the images are needed, not the data set:
+Only the run folder and the images are needed, not the data set. Images are files, folders, patterns
+("scans/*.png"), DICOM folders, or a table (.csv) with a column `image` of paths below its folder:
 
-    python -m medvision.predict runs/double_contour/latest new/knee_1.png new/knee_2.png --output answers.csv
+    python -m medvision.predict runs/double_contour/latest new/knee_1.png new/knee_2.png
+    python -m medvision.predict runs/nerve_us/latest scans --output answers --overlay
 
+A run that was stopped goes on with the same command. Images that cannot be read are listed and left out: exit code 3.
 In Python: `from medvision.predict import predict; predict("runs/double_contour/latest", "new/knee_1.png")`.
 """
 
+import importlib.util
 import sys
+from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from medvision import DISTRIBUTION
 from medvision.command import Parser, run
-from medvision.errors import ConfigError
+from medvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from medvision.answering.asked import Source
+    from medvision.answering.model import Model
+    from medvision.answering.records import Answers
     from medvision.runs import RunFolder
 
+FORMATS = ("csv", "json", "parquet")
 MOST_COLUMNS = 4
+MOST_LISTED = 10
 
 
-def main(argv: list[str]) -> "pd.DataFrame":
-    """Answer for each image, print a line each, and write them where `--output` says.
+class SkippedImagesError(DataError):
+    """Some images could not be read; the others were answered."""
+
+    exit_code = 3
+
+
+def main(argv: list[str]) -> "Answers":
+    """Answer for each image, print a line each, and write what `--output` is for.
 
     Args:
         argv: the options of the command line.
 
     Returns:
-        The answers, as `predict` gives them.
+        The answers, without masks: these are in the folder.
 
     Raises:
+        SkippedImagesError: images that cannot be read, after everything else was done.
         MedvisionError: everything a user can mend.
     """
+    options = _parse(argv)
+    # Late imports: torch and Lightning take seconds, which a mistake in the options need not wait for.
+    from medvision.answering.asked import find_images
+
+    asked = find_images(options.images, without=options.output)
+    from medvision.answering.folder import plain_rows
+    from medvision.answering.session import Extras, answer
+    from medvision.answers import open_model
+
+    model = open_model(options.run)
+    answers = answer(
+        model,
+        asked,
+        output=options.output,
+        words=[str(Path(word).absolute()) for word in options.images],
+        extras=Extras(overlay=options.overlay, gradcam=options.gradcam, dicom_seg=options.dicom_seg),
+        kind=options.format or "csv",
+        keep_masks=False,
+    )
+    if options.output is None and options.format == "csv":
+        print(answers.images.to_csv(index=False), end="")
+    elif options.output is None and options.format == "json":
+        import json
+
+        print(json.dumps(plain_rows(answers.images), indent=2))
+    else:
+        print(as_text(model, answers))
+    if options.output is not None:
+        print(f"answers: {options.output}")
+    _tell_skipped(answers, options.output)
+    return answers
+
+
+def _parse(argv: list[str]) -> Namespace:
+    """The options, after everything that can be refused without reading anything."""
     parser = Parser("predict", __doc__)
     parser.add_argument("run", metavar="RUN", help="a run folder, that of a cross-validation, or `latest`")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, or folders that are searched for them")
-    parser.add_argument("--output", metavar="FILE.csv", type=Path, help="write the answers into this table, too")
+    parser.add_argument("images", metavar="IMAGES", nargs="+", help="files, folders, patterns, or tables of images")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="write tables, masks and pictures into this folder")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of the tables (default: csv); without --output, what is printed"
+    )
+    parser.add_argument("--overlay", action="store_true", help="pictures of the masks over the images")
+    parser.add_argument("--gradcam", action="store_true", help="pictures of the evidence for the class of each image")
+    parser.add_argument("--dicom-seg", action="store_true", help="masks of DICOM images as DICOM segmentations, too")
     options = parser.parse(argv)
-    if options.output is not None and (options.output.is_dir() or not options.output.parent.is_dir()):
-        raise ConfigError(f"--output: {options.output} cannot be written; name a file in a folder that exists")
-    # Late imports: torch and Lightning take seconds, which a mistake in the options need not wait for.
-    from medvision.answers import answer, count_patients, open_members
-    from medvision.runs import write_table
+    if options.output is not None and (options.output.suffix.lower() in (".csv", ".json", ".parquet")):
+        raise ConfigError(
+            f"--output: {options.output} looks like a file; give a folder, in which {FORMATS[0]}, json or parquet is "
+            "chosen by --format"
+        )
+    if options.output is not None and options.output.exists() and not options.output.is_dir():
+        raise ConfigError(f"--output: {options.output} is a file; give a folder")
+    if options.output is None:
+        given = [
+            f"--{name.replace('_', '-')}" for name in ("overlay", "gradcam", "dicom_seg") if getattr(options, name)
+        ]
+        given += ["--format parquet"] if options.format == "parquet" else []
+        if given:
+            raise ConfigError(f"{', '.join(given)}: needs a folder; name one with --output DIR")
+    if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ConfigError(f"--format parquet needs an extra: pip install '{DISTRIBUTION}[parquet]'")
+    return options
 
-    members = open_members(options.run)
-    table = answer(members, options.images)
-    print(as_text(table, count_patients(members), len(members)))
-    if options.output is not None:
-        write_table(options.output, table)
-        print(f"answers: {options.output}")
-    return table
 
-
-def predict(run: "str | Path | RunFolder", images: str | Path | Iterable[str | Path]) -> "pd.DataFrame":
-    """Which class each image shows, as the run answers for new patients.
+def predict(
+    run: "str | Path | RunFolder",
+    images: "Source | Iterable[Source]",
+    *,
+    output: str | Path | None = None,
+    overlay: bool = False,
+    gradcam: bool = False,
+    on_bad_image: Literal["error", "skip"] = "error",
+) -> "pd.DataFrame":
+    """What each image shows, as the run answers for new patients.
 
     Probabilities are calibrated, tiles of an image are united, and the answer follows from thresholds, all as the run
     has chosen them on its validation split (`decision.json`). The folds of a cross-validation answer together: with the
-    mean of their probabilities, and the mean of their thresholds.
+    mean of their probabilities and maps, and the mean of their thresholds.
 
     Args:
         run: a run folder, that of a cross-validation, or `latest`.
-        images: files, or folders that are searched for images; a file with several frames is as many images.
+        images: one or several: files; folders, which are searched; patterns such as `scans/*.png`; tables (`.csv`) with
+            a column `image`; arrays (H, W) or (H, W, 3), RGB, uint8 or uint16. A file with several frames is as many
+            images.
+        output: a folder for tables, masks and pictures, from which a call that was stopped goes on; None for none.
+        overlay: write pictures of the masks over the images; needs `output`.
+        gradcam: write pictures of the evidence for the class of each image; needs `output`.
+        on_bad_image: where an image cannot be read, `error` says so once the others are answered, `skip` leaves it out.
 
     Returns:
-        One row an image: `image`; `predicted`, a class or several joined by `|`; `p_<class>` in [0, 1]; of folds also
-        `sd_<class>`, the standard deviation over them; `trained_on`, whether a network has learned from this very image
-        or was tuned on it, so that the answer says nothing of new ones.
+        One row an image: `image`; `patient` and `study`, where a table or DICOM header says them. With labels:
+        `predicted`, a class or several joined by `|`; `p_<class>` in [0, 1]; of folds also `sd_<class>`, the standard
+        deviation over them. With masks: `area_<class>` in the square of `unit` (`mm` where the spacing is known, `px`
+        elsewhere), of folds also `sd_area_<class>`; `mask`, an array (H, W) uint8 of class numbers at the size of the
+        original, or with `output` the path of its file below it. `unlike`, in what the image differs from those of the
+        training, empty where in nothing (absent where the run does not know). `trained_on`, whether a network has
+        learned from this very file or was tuned on it, so that the answer says nothing of new ones; None of an array.
 
     Raises:
-        RunError: no trained run, or one without classes.
+        RunError: no trained run.
         DataError: images that are missing or cannot be read, a line each.
+        ConfigError: pictures without a folder, or a folder that holds other things.
     """
     # A late import: torch takes seconds, for which `--help` of the command need not wait.
-    from medvision.answers import answer, open_members
+    import numpy as np
 
-    return answer(open_members(run), [images] if isinstance(images, str | Path) else images)
+    from medvision.answering.asked import find_images
+    from medvision.answering.session import Extras, answer
+    from medvision.answers import open_model
+
+    several = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
+    folder = None if output is None else Path(output)
+    asked = find_images(several, without=folder)
+    words = [f"array {one.shape}" if isinstance(one, np.ndarray) else str(Path(one).absolute()) for one in several]
+    extras = Extras(overlay=overlay, gradcam=gradcam)
+    answers = answer(open_model(run), asked, output=folder, words=words, extras=extras)
+    if on_bad_image == "error" and len(answers.skipped):
+        raise DataError(*answers.skipped["reason"])
+    return answers.images
 
 
-def as_text(table: "pd.DataFrame", patients: int, networks: int) -> str:
+def _tell_skipped(answers: "Answers", output: Path | None) -> None:
+    skipped = list(answers.skipped["reason"])
+    if skipped:
+        count, total = len(skipped), len(skipped) + len(answers.images)
+        listed = f"; {output / 'skipped.csv'} lists them" if output is not None else ""
+        more = [f"and {count - MOST_LISTED} more"] if count > MOST_LISTED else []
+        raise SkippedImagesError(
+            f"{count} of {total} images cannot be read and were left out{listed}", *skipped[:MOST_LISTED], *more
+        )
+
+
+def as_text(model: "Model", answers: "Answers") -> str:
     """The answers for the terminal, a line each, and what must be known of them.
 
     Args:
-        table: from `predict`.
-        patients: that the thresholds were chosen on; probabilities get as many decimals as these support.
-        networks: how many have answered.
+        model: that has answered; probabilities get as many decimals as its validation patients support.
+        answers: of the model.
     """
     # Late imports: these bring pandas along, see above.
-    from medvision.evaluation.decimals import supported_decimals
+    from medvision.answering.sentences import notes, rows_of
     from medvision.evaluation.text import align
 
-    digits = supported_decimals(patients)
-    columns = [str(name) for name in table if str(name).startswith("p_")]
-    # Of two classes the probability of the second says both.
-    shown = columns[1:] if len(columns) == 2 else columns if len(columns) <= MOST_COLUMNS else []
-    rows = [["image", "answer", *(name.removeprefix("p_") for name in shown)]]
-    for row in table.to_dict("records"):
-        cells = [f"{row[name]:.{digits}f}" for name in shown]
-        if networks > 1:
-            spread = [row[f"sd_{name.removeprefix('p_')}"] for name in shown]
-            cells = [f"{cell} ± {sd:.{digits}f}" for cell, sd in zip(cells, spread, strict=True)]
-        mark = " (trained on)" if row["trained_on"] else ""
-        rows.append([row["image"], f"{row['predicted'] or 'none'}{mark}", *cells])
-    lines = [align(rows)]
-    if networks > 1:
-        lines.append(f"Mean of {networks} networks ± standard deviation over them.")
-    if table["trained_on"].any():
-        lines.append(
-            f"{int(table['trained_on'].sum())} of {len(table)} images are among those that the run has learned from or "
-            "was tuned on: these answers do not tell how it does on new ones."
-        )
-    return "\n".join(lines)
+    lines = [align(rows_of(model, answers.images, "image"))] if len(answers.images) else []
+    for level, table in (("study", answers.studies), ("patient", answers.patients)):
+        if table is not None:
+            lines += ["", align(rows_of(model, table, level))]
+    return "\n".join([*lines, *notes(model, answers.images)])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> list[Path]:
-    """Write `report.html` and its figures for each run, comparison, learning curve or clustering; print where it is.
+    """Write `report.html` and its figures for each run, or what else has a page; print where it is.
 
     A run that cannot be told of does not keep the others from being written.
 
@@ -34,15 +34,16 @@ def main(argv: list[str]) -> list[Path]:
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     options = parser.parse(argv)
     # Late imports: pandas, scikit-learn and matplotlib take seconds, which a mistake in the options need not wait for.
-    from medvision.runs import RunFolder, open_run
+    from medvision.runs import RunFolder, open_run, reads_run
 
     pages: list[Path] = []
     problems: list[str] = []
     for name in options.runs:
         try:
-            clusters = RunFolder(Path(name)).cluster_scores.is_file()
-            folder = RunFolder(Path(name).resolve()) if clusters else open_run(name, options.output)
-            _write(folder)
+            folder = RunFolder(Path(name).resolve())
+            if not folder.cluster_scores.is_file() and not folder.sweep.is_file():
+                folder = open_run(name, options.output)
+            reads_run(_write)(folder)
         except RunError as error:
             problems += error.lines
         else:
@@ -58,11 +59,14 @@ def _write(folder: "RunFolder") -> None:
     from medvision.reports.cluster_page import write_cluster_report
     from medvision.reports.comparison_report import write_comparison
     from medvision.reports.run_report import write_report
+    from medvision.reports.sweep_page import write_sweep_report
     from medvision.runs import read_json
 
     kind = read_json(folder.plan)["kind"] if folder.plan.is_file() else "run"
     if folder.cluster_scores.is_file():
         write_cluster_report(folder)
+    elif folder.sweep.is_file():
+        write_sweep_report(folder)
     elif kind == "comparison":
         write_comparison(folder)
     elif kind == "learning_curves":

@@ -14,8 +14,9 @@ from medvision.evaluation.decision import UNCHANGED, Decision, apply_decision
 from medvision.inference import load_best, predict, save_features
 from medvision.mask_scoring import save_animation, save_panels
 from medvision.reports.run_report import write_report
-from medvision.runs import RunFolder, read_json, read_table, write_json, write_table
+from medvision.runs import RunFolder, read_json, read_table, reads_run, write_json, write_table
 from medvision.scoring import Scoring, score_report
+from medvision.training_range import write_training_range
 
 
 def evaluate_splits(
@@ -68,12 +69,15 @@ def evaluate_splits(
         save_panels(datamodule, run_folder, table, splits[-1])
         if trainer is not None:
             save_animation(datamodule, run_folder)
+    if trainer is not None or not run_folder.training_range.is_file():
+        write_training_range(experiment, run_folder, datamodule, task)
     write_report(run_folder)
     print(f"\n{splits[-1]} split\n{score_report(metrics[splits[-1]])}")
     print(f"report: {run_folder.report}")
     return metrics
 
 
+@reads_run
 def _note_costs(run_folder: RunFolder, seconds_per_image: float) -> None:
     """Add time and memory to `environment.json`; a training that was resumed is as long as its epochs."""
     epochs = read_table(run_folder.history)["seconds"] if run_folder.history.is_file() else pd.Series(dtype=float)
@@ -82,6 +86,7 @@ def _note_costs(run_folder: RunFolder, seconds_per_image: float) -> None:
     write_json(run_folder.environment, {**read_json(run_folder.environment), **spent})
 
 
+@reads_run
 def _decide(run_folder: RunFolder, scoring: Scoring, raw: pd.DataFrame) -> tuple[pd.DataFrame, Decision]:
     """The table with calibrated probabilities and decisions; what is chosen for that is chosen on validation rows."""
     validation = raw[raw["split"] == "val"].reset_index(drop=True)
@@ -93,6 +98,7 @@ def _decide(run_folder: RunFolder, scoring: Scoring, raw: pd.DataFrame) -> tuple
     return apply_decision(raw, scoring.classes, decision, multilabel=scoring.multilabel), decision
 
 
+@reads_run
 def _keep_others(run_folder: RunFolder, fresh: pd.DataFrame, splits: list[str]) -> pd.DataFrame:
     if not run_folder.predictions.is_file():
         return fresh
@@ -100,6 +106,7 @@ def _keep_others(run_folder: RunFolder, fresh: pd.DataFrame, splits: list[str]) 
     return pd.concat([before[~before["split"].isin(splits)], fresh], ignore_index=True)
 
 
+@reads_run
 def _score(
     run_folder: RunFolder, scoring: Scoring, decision: Decision, predictions: pd.DataFrame, splits: list[str]
 ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import difflib
 import logging
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,30 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.strategies import FSDPStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
-from medvision.callbacks import EpochLine, EpochSeed, FrameRecorder, History, LastCheckpoint, PredictionCollector
+from medvision.callbacks import (
+    EpochLine,
+    EpochSeed,
+    FrameRecorder,
+    History,
+    LastCheckpoint,
+    PredictionCollector,
+    SharedRun,
+)
 from medvision.config import find_class, typed_arguments
 from medvision.config.settings import Experiment, PlateauSchedule, mode_of
+from medvision.config.sweep_values import in_sweep
 from medvision.data.tiles import tiles_differ
 from medvision.datamodules.base import DataModule
 from medvision.describe import shown_rows
 from medvision.errors import ConfigError, MedvisionError, RunError
 from medvision.evaluation.decision import check_rule
 from medvision.evaluation.groups import check_columns
-from medvision.runs import RunFolder, read_json, read_table
+from medvision.models.checkpoints import read_checkpoint
+from medvision.nodes import check_shares, cluster_environment, take_rank
+from medvision.runs import RunFolder, read_json, read_table, reads_run
 from medvision.tasks.base import Task
 from medvision.tracking import wandb_logger
 
@@ -36,6 +50,12 @@ class InterruptedTrainingError(MedvisionError):
     """The user stopped a training, which can go on later."""
 
     exit_code = 130
+
+
+class TerminatedTrainingError(InterruptedTrainingError):
+    """A scheduler or the system stopped a training, which can go on later."""
+
+    exit_code = 143
 
 
 def build_datamodule(experiment: Experiment) -> DataModule:
@@ -122,20 +142,28 @@ def build_trainer(experiment: Experiment, callbacks: list[Callback], loggers: li
     gpu = torch.cuda.is_available() and settings.get("accelerator", "auto") in ("auto", "gpu", "cuda")
     settings.setdefault("precision", "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "32-true")
     # Lightning's own messages (devices found, tips) say nothing about the experiment; its warnings are kept.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     # Lightning's about its own use of torch; nobody who runs an experiment could mend it.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*is deprecated")
     # On a resume the folder of checkpoints is meant to be filled.
     warnings.filterwarnings("ignore", r"Checkpoint directory .* exists and is not empty")
-    bar = sys.stderr.isatty() and settings.pop("enable_progress_bar", True)
-    return Trainer(
-        **settings,
-        callbacks=[*callbacks, PredictionCollector(), *([TQDMProgressBar(refresh_rate=20)] if bar else [])],
-        logger=loggers or False,
-        enable_progress_bar=bar,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-        use_distributed_sampler=False,
-    )
+    # Lightning looks for srun itself; what processes a run has is decided in `nodes`.
+    warnings.filterwarnings("ignore", r"The `srun` command is available")
+    take_rank(settings)
+    bar = settings.pop("enable_progress_bar", True) and sys.stderr.isatty()
+    try:
+        return Trainer(
+            **settings,
+            callbacks=[*callbacks, PredictionCollector(), *([TQDMProgressBar(refresh_rate=20)] if bar else [])],
+            logger=loggers or False,
+            enable_progress_bar=bar,
+            enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+            use_distributed_sampler=False,
+            plugins=cluster_environment(settings),
+        )
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
 def training_callbacks(experiment: Experiment, run: RunFolder, shown: list[int]) -> list[Callback]:
@@ -195,36 +223,50 @@ def train(
 
     Raises:
         InterruptedTrainingError: the user pressed Ctrl-C.
+        TerminatedTrainingError: SIGTERM; in a run of a sweep that has finished an epoch it ends the training, no more.
     """
+    take_rank(experiment.trainer)
     loggers: list[Logger] = [TensorBoardLogger(run.logs, name="", version="tensorboard")]
     loggers += wandb_logger(experiment, run)
     batches = -(-len(datamodule.assignment.rows("train")) // datamodule.batch_size)
     callbacks = training_callbacks(experiment, run, shown_rows(datamodule))
+    callbacks.append(SharedRun(run, partial(check_same_data, run)))
     usual = {} if task.usual_epochs is None else {"max_epochs": task.usual_epochs}
-    full = experiment.model_copy(update={"trainer": {**usual, **experiment.trainer}})
+    full = experiment.model_copy(update={"trainer": {**usual, **experiment.trainer, "default_root_dir": run.logs}})
     trainer = build_trainer(full, callbacks, loggers, batches)
+    images = {split: len(datamodule.assignment.rows(split)) for split in ("train", "val")}
+    check_shares(images, datamodule.batch_size, trainer.num_devices * trainer.num_nodes)
     task.check_trainer(trainer)
     checkpoint = run.last if resume and run.started else None
     if checkpoint is not None and is_finished(checkpoint, trainer.max_epochs):
         return trainer
+    if checkpoint is not None and isinstance(trainer.strategy, FSDPStrategy):
+        raise RunError(f"{checkpoint}: fsdp cannot go on with a training yet; train anew in another folder, or use ddp")
     try:
         trainer.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
         if not trainer.interrupted:
             raise
-        raise InterruptedTrainingError(
-            f"interrupted; the last finished epoch is kept, this goes on: python -m medvision.fit --resume {run.path}"
+        terminated = isinstance(stop, SIGTERMException)
+        if terminated and in_sweep() and run.best.is_file():
+            print("stopped by the sweep; what is trained so far is scored", flush=True)
+            return trainer
+        kind = TerminatedTrainingError if terminated else InterruptedTrainingError
+        raise kind(
+            f"{'terminated' if terminated else 'interrupted'}; the last finished epoch is kept, this goes on: "
+            f"python -m medvision.fit --resume {run.path}"
         ) from stop
     return trainer
 
 
 def is_finished(checkpoint: Path, max_epochs: int | None) -> bool:
     """Whether a checkpoint stands at the end of a training: stopped early, or at its last epoch."""
-    state = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")
+    state = read_checkpoint(checkpoint)
     done = state["callbacks"].get(LastCheckpoint.__name__, {})
     return bool(done.get("stopped")) or (max_epochs is not None and state["epoch"] >= max_epochs > 0)
 
 
+@reads_run
 def check_single_run(run: RunFolder) -> None:
     """Refuse a folder of several runs.
 
@@ -238,6 +280,7 @@ def check_single_run(run: RunFolder) -> None:
         )
 
 
+@reads_run
 def check_same_data(run: RunFolder, datamodule: DataModule) -> None:
     """Refuse to go on with images or a split other than those of the run.
 

@@ -1,8 +1,6 @@
 """Networks that were trained on drawn discs answer for files elsewhere."""
 
-import json
 import shutil
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,12 +10,14 @@ import yaml
 from PIL import Image
 
 from medvision import fit
-from medvision.answers import answer, count_patients, find_images, open_members
+from medvision.answering.asked import find_images
+from medvision.answering.session import answer
+from medvision.answers import member_runs, open_model
 from medvision.config import load_experiment, show
-from medvision.data.images import FORMATS
-from medvision.errors import DataError, RunError
+from medvision.errors import RunError
 from medvision.evaluation.operating_point import Decision
-from medvision.runs import RunFolder, read_table, write_json
+from medvision.mask_scoring import read_saved_mask
+from medvision.runs import RunFolder, read_json, read_table, write_json
 from tests.drawings import draw_folder
 from tests.kinds import DATA, KINDS, SHARED, write_experiment
 
@@ -41,7 +41,7 @@ def copied(trained, tmp_path):
 
 
 def ask(run, *paths):
-    return answer(open_members(run), list(paths))
+    return answer(open_model(run), find_images([str(path) for path in paths])).images
 
 
 def test_answers_are_those_of_the_prediction_table(trained):
@@ -50,10 +50,15 @@ def test_answers_are_those_of_the_prediction_table(trained):
     found = ask(run, *(images / name for name in rows["image"]))
     assert list(found["image"]) == [str(images / name) for name in rows["image"]]
     assert list(found["predicted"]) == list(rows["predicted"])
+    for split in ("val", "test"):
+        # Batch by batch as they were predicted, and therefore to the last digit.
+        own = rows[rows["split"] == split]
+        exact = ask(run, *(images / name for name in own["image"]))
+        assert list(exact["p_class1"]) == list(own["p_class1"])
+        assert list(exact["p_class0"]) == list(own["p_class0"])
     np.testing.assert_allclose(found["p_class1"], rows["p_class1"], atol=1e-6)
-    np.testing.assert_allclose(found["p_class0"] + found["p_class1"], 1, atol=1e-6)
     assert list(found["trained_on"]) == list(rows["split"] == "val")
-    assert list(found) == ["image", "predicted", "p_class0", "p_class1", "trained_on"]
+    assert [name for name in found if name != "unlike"] == ["image", "predicted", "p_class0", "p_class1", "trained_on"]
 
 
 def test_only_the_run_folder_and_the_images_are_needed(copied, tmp_path, monkeypatch):
@@ -74,8 +79,7 @@ def test_a_run_on_an_archive_answers_for_files(copied, tmp_path):
     options = ["--data.name=medmnist", f"--data.root={tmp_path}", "--data.image_size=32"]
     run.experiment.write_text(show(load_experiment([str(run.experiment)], options)))
     found = ask(run, images / "class0")
-    pd.testing.assert_frame_equal(found.drop(columns="trained_on"), expected.drop(columns="trained_on"))
-    assert not found["trained_on"].any(), "the table of an archive knows no files"
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_the_answer_follows_from_temperature_and_threshold_of_the_run(copied):
@@ -131,62 +135,32 @@ def test_an_image_is_known_if_any_fold_has_learned_from_it(ensemble, trained):
 
 
 def test_patients_behind_the_thresholds_of_all_folds_are_counted_once(ensemble, trained):
-    assert count_patients(open_members(ensemble)) == count_patients(open_members(trained[0]))
+    assert open_model(ensemble).patients == open_model(trained[0]).patients
     split = RunFolder(ensemble.parts / PARTS[0]).split
     table = read_table(split)
     before = set(table["group"][table["split"] == "val"])
     table.assign(split=table["split"].replace({"val": "train", "test": "val"})).to_csv(split, index=False)
     moved = set(table["group"][table["split"] == "test"])
-    assert count_patients(open_members(ensemble)) == len(before | moved)
+    assert open_model(ensemble).patients == len(before | moved)
 
 
 def test_an_unfinished_cross_validation_is_one_line(ensemble):
     RunFolder(ensemble.parts / "fold-1").report.unlink()
     with pytest.raises(RunError, match="fold-1 not finished"):
-        open_members(ensemble)
+        open_model(ensemble)
 
 
 def test_a_folder_of_several_experiments_is_one_line(ensemble):
     write_json(ensemble.plan, {"kind": "comparison"})
     with pytest.raises(RunError, match="holds runs of several experiments; name one of them") as caught:
-        open_members(ensemble)
+        open_model(ensemble)
     assert len(caught.value.lines) == 1
 
 
 def test_a_run_without_a_checkpoint_is_one_line(copied):
     copied[0].best.unlink()
     with pytest.raises(RunError, match="no checkpoint; the run was stopped before its first epoch"):
-        open_members(copied[0])
-
-
-def test_a_run_for_masks_is_one_line(copied):
-    environment = json.loads(copied[0].environment.read_text())
-    environment["data"] |= {"classes": [], "mask_classes": ["background", "disc"]}
-    write_json(copied[0].environment, environment)
-    with pytest.raises(RunError, match="a run for masks, and this command says which class") as caught:
-        open_members(copied[0])
-    assert len(caught.value.lines) == 1
-
-
-def test_all_images_that_cannot_be_read_are_told(trained, tmp_path):
-    run, images = trained
-    good = next((images / "class0").iterdir())
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(DataError) as caught:
-        ask(run, good, tmp_path / "absent.png", tmp_path / "text.png", tmp_path / "empty")
-    assert caught.value.lines == (
-        f"{tmp_path}/absent.png: no such file",
-        f"{tmp_path}/text.png: not an image of a supported format ({', '.join(FORMATS)}, DICOM)",
-        f"{tmp_path}/empty: no image below this folder",
-    )
-    # Its header is whole, and only decoding shows what is missing.
-    whole = good.read_bytes()
-    for name in ("a.png", "b.png"):
-        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError) as caught:
-        ask(run, tmp_path / "a.png", good, tmp_path / "b.png")
-    assert [line.split(":")[0] for line in caught.value.lines] == [f"{tmp_path}/a.png", f"{tmp_path}/b.png"]
+        open_model(copied[0])
 
 
 def test_frames_are_images_and_copies_are_asked_once(trained, tmp_path):
@@ -196,16 +170,6 @@ def test_frames_are_images_and_copies_are_asked_once(trained, tmp_path):
     assert list(found["image"]) == [f"{tmp_path}/two.tif#0", f"{tmp_path}/two.tif#1"]
     assert found["p_class1"].nunique() == 2
     assert not found["trained_on"].any()
-
-
-def test_folders_are_searched_without_what_is_hidden(tmp_path):
-    for name in ("b/deep/2.png", "a/1.jpg", "a/._1.jpg", "_sheet.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / name), np.zeros((4, 4), np.uint8))
-    (tmp_path / "notes.txt").write_text("")
-    assert find_images([tmp_path]) == [f"{tmp_path}/a/1.jpg", f"{tmp_path}/b/deep/2.png"]
-    with pytest.raises(DataError, match="no image was named"):
-        find_images([])
 
 
 @pytest.fixture(scope="module")
@@ -247,21 +211,94 @@ def test_tiles_are_cut_and_united(tiled):
     assert ask(run, images)["trained_on"].sum() > 0
 
 
-def test_the_thresholds_of_images_in_tiles_are_those_of_studies(tiled):
-    (member,) = open_members(tiled[0])
-    images = [str(tiled[1] / "normal")]
-    values = answer([member], images)["p_double_contour"]
+def test_the_thresholds_of_images_in_tiles_are_those_of_studies(tiled, tmp_path):
+    shutil.copytree(tiled[0].path, tmp_path / "run")
+    run, images = RunFolder(tmp_path / "run"), tiled[1] / "normal"
+    values = ask(run, images)["p_double_contour"]
     threshold = float(np.median(values)) + 1e-9
-    decision = replace(
-        member.decision, thresholds={"study": {"double_contour": threshold}, "image": {"double_contour": 0.0}}
-    )
-    found = answer([replace(member, decision=decision)], images)
+    saved = Decision.from_json(read_json(run.decision)).to_json()
+    saved["thresholds"] = {"study": {"double_contour": threshold}, "image": {"double_contour": 0.0}}
+    write_json(run.decision, saved)
+    found = ask(run, images)
     assert list(found["predicted"] == "double_contour") == list(values >= threshold)
     assert found["predicted"].nunique() == 2
 
 
-def test_an_image_too_small_for_the_tiles_is_one_line(tiled, tmp_path):
-    cv2.imwrite(str(tmp_path / "thin.png"), np.zeros((9, 1), np.uint8))
-    with pytest.raises(DataError) as caught:
-        ask(tiled[0], tmp_path / "thin.png")
-    assert caught.value.lines == (f"{tmp_path}/thin.png: 1 x 9 pixels cannot be cut into 1 rows and 2 columns",)
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory):
+    """A run for masks, and the folder of its images."""
+    root = write_experiment(tmp_path_factory.mktemp("masks"), KINDS["segmentation"])
+    return fit.main([str(root / "discs.yaml"), f"--output={root / 'runs'}", *QUICK]), root / "images"
+
+
+def test_masks_are_those_of_the_run(segmented):
+    run, images = segmented
+    rows = read_table(run.predictions)
+    rows = rows[rows["split"] == "test"].reset_index(drop=True)
+    found = ask(run, *(images / name for name in rows["image"]))
+    assert [name for name in found if name != "unlike"] == [
+        "image",
+        "unit",
+        "area_disc",
+        "area_bar",
+        "mask",
+        "trained_on",
+    ]
+    for name in ("disc", "bar"):
+        assert list(found[f"area_{name}"]) == list(rows[f"area_{name}"])
+    for mask, file in zip(found["mask"], rows["mask"], strict=True):
+        np.testing.assert_array_equal(mask, read_saved_mask(run.path / file))
+
+
+def test_folds_draw_masks_together(segmented, tmp_path):
+    parent = RunFolder(tmp_path / "parent")
+    parent.parts.mkdir(parents=True)
+    shutil.copyfile(segmented[0].experiment, parent.experiment)
+    write_json(parent.plan, {"kind": "cross_validation", "folds": 2, "repeats": 1, "choose": {}, "parts": PARTS[:2]})
+    for name in PARTS[:2]:
+        shutil.copytree(segmented[0].path, parent.parts / name)
+    file = next((segmented[1] / "images").glob("*.png"))
+    alone, together = ask(segmented[0], file), ask(parent, file)
+    assert list(together["area_disc"]) == list(alone["area_disc"])
+    assert list(together["sd_area_disc"]) == [0.0]
+    assert together["mask"][0].shape == cv2.imread(str(file), cv2.IMREAD_UNCHANGED).shape[:2]
+
+
+def test_a_model_is_known_by_weights_and_decision(copied):
+    run, _ = copied
+    before = open_model(run).identity
+    assert open_model(run).identity == before
+    write_json(run.decision, Decision(temperature=3.0).to_json())
+    changed = open_model(run).identity
+    assert changed != before
+    assert open_model(run).simulated is False
+    assert member_runs(run) == [run]
+
+
+def test_weights_of_another_network_are_one_line(copied):
+    run, _ = copied
+    run.experiment.write_text(run.experiment.read_text().replace("two_layer_cnn", "vgg_small"))
+    with pytest.raises(RunError, match="best.ckpt: not the weights of the network in experiment.yaml") as caught:
+        open_model(run)
+    assert len(caught.value.lines) == 1
+
+
+def test_a_data_set_of_ones_own_reads_in_its_own_way(copied, tmp_path, monkeypatch):
+    run, images = copied
+    (tmp_path / "own_images.py").write_text(
+        "from medvision.datamodules.folder import Folder\n\n\nclass Negative(Folder):\n"
+        "    def read_pixels(self, image):\n        return 255 - super().read_pixels(image)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = ask(run, images / "class0")
+    run.experiment.write_text(run.experiment.read_text().replace("name: folder", "name: own_images:Negative"))
+    found = ask(run, images / "class0")
+    assert (np.abs(found["p_class1"] - before["p_class1"]) > 1e-6).all()
+
+
+def test_a_training_range_that_is_damaged_is_one_line(copied):
+    run, _ = copied
+    (run.path / "training_range.json").write_text('{"longer": 3}')
+    with pytest.raises(RunError, match="training_range.json: damaged, or of another version") as caught:
+        open_model(run)
+    assert len(caught.value.lines) == 1

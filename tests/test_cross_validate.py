@@ -5,9 +5,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from medvision import callbacks, cross_validate, fit
+from medvision import callbacks, cross_validate, fit, tracking
 from medvision.errors import ConfigError, DataError, RunError
 from medvision.evaluate import main as evaluate
 from medvision.runs import RunFolder, read_json, read_table
@@ -241,3 +242,32 @@ def test_a_fold_can_be_evaluated_again(folder, whole):
         cross_validate.main(["--resume", str(whole.parts / "fold-1")])
     before = read_json(RunFolder(whole.parts / "fold-1").metrics)["test"]
     assert evaluate([str(whole.parts / "fold-1"), "--split", "test"]) == before
+
+
+@pytest.mark.slow
+def test_a_sweep_gets_the_validation_of_its_own_folder_and_no_test_fold(folder, tmp_path, monkeypatch, capsys):
+    recorded = []
+    monkeypatch.setattr(tracking, "log_parent", lambda *given: recorded.append(given))
+    monkeypatch.setenv("MEDVISION_RUN", str(tmp_path / "trial"))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    parent = run(folder, tmp_path / "runs")
+    assert parent.path == tmp_path / "trial"
+    assert not (tmp_path / "runs").exists()
+    assert not parent.predictions.exists()
+    assert not parent.report.exists()
+    best = []
+    for fold in range(3):
+        part = RunFolder(parent.parts / f"fold-{fold}")
+        assert set(read_table(part.predictions)["split"]) == {"val"}
+        best.append(read_table(part.history)["val/auroc"].max())
+    told = capsys.readouterr().out
+    assert "3 folds validated, mean ± SD of their best epochs; no test fold was looked at" in told
+    line = next(line for line in told.splitlines() if line.startswith("val/auroc"))
+    assert line.split()[1:] == [f"{np.mean(best):.4f}", "±", f"{np.std(best, ddof=1):.4f}"]
+    ((experiment, told_parent, values),) = recorded
+    assert (experiment.evaluation.test, told_parent) == (False, parent)
+    assert values["val/auroc"] == pytest.approx(np.mean(best))
+    # Started again, as after a kill, it has nothing left to do.
+    trained = (parent.parts / "fold-0" / "history.csv").stat().st_mtime_ns
+    run(folder, tmp_path / "runs")
+    assert (parent.parts / "fold-0" / "history.csv").stat().st_mtime_ns == trained

@@ -106,6 +106,44 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(folder, finished, tmp_path,
     pd.testing.assert_frame_equal(before, after)
 
 
+def test_in_a_given_folder_the_same_command_goes_on(folder, finished, tmp_path, monkeypatch, capsys):
+    def die(self, trainer):
+        save(self, trainer)
+        raise RuntimeError("killed")
+
+    save, given = callbacks.LastCheckpoint._save, f"--run-folder={tmp_path / 'mine'}"
+    monkeypatch.setattr(callbacks.LastCheckpoint, "_save", die)
+    with pytest.raises(RuntimeError, match="killed"):
+        run(folder, tmp_path, given)
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="holds another run: optimizer.lr is 0.01 there and 0.5 here"):
+        run(folder, tmp_path, given, "--optimizer.lr=0.5")
+    monkeypatch.setenv("MEDVISION_RUN", str(tmp_path / "mine"))
+    whole = run(folder, tmp_path)
+    assert whole.path == tmp_path / "mine"
+    assert whole.predictions.read_bytes() == finished.predictions.read_bytes()
+    capsys.readouterr()
+    written = whole.report.stat().st_mtime_ns
+    run(folder, tmp_path)
+    assert f"finished already; report: {whole.report}" in capsys.readouterr().out
+    assert whole.report.stat().st_mtime_ns == written
+    assert not list(tmp_path.glob("discs/*"))
+
+
+def test_a_folder_without_a_finished_epoch_may_become_another_run(folder, tmp_path):
+    with pytest.raises(ConfigError, match="nothing is logged as 'val/nothing'"):
+        run(folder, tmp_path, f"--run-folder={tmp_path / 'mine'}", "--checkpoint.monitor=val/nothing")
+    assert not (tmp_path / "mine").exists()
+    trial = ["--trainer.fast_dev_run=true", f"--run-folder={tmp_path / 'mine'}"]
+    run(folder, tmp_path, *trial)
+    assert yaml.safe_load(run(folder, tmp_path, *trial, "--seed=4").experiment.read_text())["seed"] == 4
+
+
+def test_a_run_has_one_folder(finished, tmp_path):
+    with pytest.raises(ConfigError, match="leave one out"):
+        fit.main([f"--resume={finished.path}", f"--run-folder={tmp_path}"])
+
+
 def test_a_finished_run_can_be_taken_further(folder, finished, tmp_path):
     short = run(folder, tmp_path, "--trainer.max_epochs=2")
     longer = fit.main(["--resume", str(short.path), "--trainer.max_epochs=3"])

@@ -2,6 +2,7 @@ import json
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from medvision import folds
@@ -21,9 +22,10 @@ from medvision.folds import (
     planned_parts,
     read_plan,
     run_folds,
+    validation_values,
 )
 from medvision.parts import Part, part_folder
-from medvision.runs import RunFolder, read_json, read_table, replace_text
+from medvision.runs import RunFolder, read_json, read_table, replace_text, write_table
 from tests.folded import experiment_in, folds_of, images, write_fold
 
 TABLE = images(patients=30)
@@ -225,3 +227,17 @@ def test_choices_are_made_fold_by_fold(parent, monkeypatch):
     # Another process still has inner folds of fold 1.
     assert [part.name for part in left] == ["fold-1"]
     assert [(part.name, part.experiment.seed) for part in done] == [("fold-0", 77), ("fold-2", 77)]
+
+
+def test_validation_is_told_by_the_best_epoch_of_every_fold(parent):
+    parts = begun(parent)
+    aurocs = ([0.5, 0.9], [0.8, 0.6], [float("nan"), 0.7])
+    for part, auroc in zip(parts, aurocs, strict=True):
+        run = part_folder(parent, part)
+        run.path.mkdir(parents=True)
+        losses = [0.4, 0.3 + 0.1 * len(part.name)]
+        kappa = [float("nan")] * 2 if part.name == "fold-1" else [0.1, 0.2]
+        columns = {"epoch": [0, 1], "train/loss": losses, "val/loss": losses, "val/auroc": auroc, "val/kappa": kappa}
+        write_table(run.history, pd.DataFrame(columns))
+    # The lowest loss and the highest of everything else; what a fold leaves undefined has no mean.
+    assert validation_values(parent, parts) == {"val/loss": [0.4, 0.4, 0.4], "val/auroc": [0.9, 0.8, 0.7]}

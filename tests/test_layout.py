@@ -10,17 +10,17 @@ PACKAGE = Path(__file__).parents[1] / "medvision"
 FLOORS = (
     ("errors",),
     ("config", "data", "evaluation", "models", "runs", "phantoms", "environment"),
-    ("datamodules", "tasks", "reports", "callbacks", "tracking", "command"),
-    ("describe",),
+    ("datamodules", "tasks", "reports", "callbacks", "tracking", "nodes", "command"),
+    ("describe", "answering"),
     ("training",),
-    ("mask_scoring", "case_pictures"),
-    ("inference", "scoring"),
+    ("mask_scoring", "case_pictures", "torch_network"),
+    ("inference", "scoring", "tracking_results", "training_range"),
     ("results", "features", "pooling", "candidates"),
     ("execution",),
     ("parts",),
     ("choices",),
     ("folds", "learning_curves"),
-    ("answers", "comparing"),
+    ("answers", "comparing", "sweeps"),
     (
         "fit",
         "evaluate",
@@ -28,6 +28,7 @@ FLOORS = (
         "cross_validate",
         "compare",
         "cluster",
+        "sweep",
         "report",
         "samples",
         "__main__",
@@ -44,7 +45,17 @@ SIDEWAYS = {
     ("fit", "evaluate"),
 }
 # Torch takes seconds; a command imports it after its options were read.
-LATE_IMPORTS_ALLOWED = ("fit", "evaluate", "predict", "cross_validate", "compare", "cluster", "report", "samples")
+LATE_IMPORTS_ALLOWED = (
+    "fit",
+    "evaluate",
+    "predict",
+    "cross_validate",
+    "compare",
+    "cluster",
+    "sweep",
+    "report",
+    "samples",
+)
 
 
 def modules() -> list[Path]:

@@ -88,3 +88,14 @@ def test_processes_that_fail_are_told_of(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(parts_module.sys, "executable", sys.executable)
     with pytest.raises(RunError, match="2 of 2 processes"):
         run_parts(RunFolder(tmp_path), fold_parts(folder), devices=2, command=["failing_command"])
+
+
+def test_a_mistake_in_a_later_model_is_found_before_the_first_is_trained(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts_module, "execute", lambda *_: pytest.fail("trained"))
+    baseline = ["--model.task=baseline", "--model.features=intensity", "--model.class_weights=balanced"]
+    models = [
+        load_experiment([str(folder / "discs.yaml")], [*baseline, f"--model.estimator={name}"])
+        for name in ("logistic_regression", "nearest_neighbours")
+    ]
+    with pytest.raises(ConfigError, match="class_weights: neighbours vote"):
+        run_parts(RunFolder(tmp_path), [Part(f"model-{k}", model) for k, model in enumerate(models)])

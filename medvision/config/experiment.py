@@ -14,6 +14,7 @@ from medvision.config.mistakes import Mistake, explain, to_lines
 from medvision.config.plugins import KINDS, find_parameters, is_name, resolve_section
 from medvision.config.settings import Experiment, SplitSettings
 from medvision.config.suggestions import suggest
+from medvision.config.sweep_values import in_sweep
 from medvision.config.trainer import RESERVED, TrainerArguments
 from medvision.config.yaml_dialect import Dumper
 from medvision.config.yaml_file import Location
@@ -74,6 +75,9 @@ def load_experiment(files: Sequence[str | Path], overrides: Sequence[str]) -> Ex
         mistakes += _check_split(experiment.split)
     if mistakes:
         raise ConfigError(*to_lines(mistakes, layers))
+    if experiment.evaluation.test is None:
+        evaluation = experiment.evaluation.model_copy(update={"test": not in_sweep()})
+        experiment = experiment.model_copy(update={"evaluation": evaluation})
     return experiment
 
 

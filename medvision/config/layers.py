@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from medvision.config.sweep_values import contradictions, sweep_values
 from medvision.config.yaml_dialect import Loader, is_unicode, resolve_scalar
 from medvision.config.yaml_file import Layer, Location, NodeReader, Place, read_file
 from medvision.errors import ConfigError
@@ -19,12 +20,15 @@ OPTION = re.compile(r"--([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)(?:=(.*))?", re.D
 def read_layers(files: Sequence[str | Path], options: Sequence[str]) -> Layer:
     """Lay the files over each other in their order, and the options over all of them.
 
-    Sections are merged key by key; the value of a setting, be it a list or a mapping, is replaced as a whole.
+    Sections are merged key by key; the value of a setting, be it a list or a mapping, is replaced as a whole. Of an
+    option that a sweep has chosen, the value is the sweep's own and not the text on the command line.
 
     Raises:
-        ConfigError: every mistake in reading the files, and every option that is not `--key=value`.
+        ConfigError: every mistake in reading the files, every option that is not `--key=value` and every one that
+            contradicts the sweep.
     """
-    mistakes: list[str] = []
+    chosen = sweep_values()
+    mistakes = contradictions(options, chosen)
     result = Layer(Place(0, 0, str(files[0]) if files else ""))
     for rank, path in enumerate(files):
         result = _lay_over(result, read_file(str(path), rank, mistakes), DISCRIMINATORS)
@@ -32,7 +36,7 @@ def read_layers(files: Sequence[str | Path], options: Sequence[str]) -> Layer:
     for rank, option in enumerate(options, start=len(files)):
         try:
             # An agent passes options sorted by name: among them, the order must not decide what is dropped.
-            spoken = _lay_over(spoken, _read_option(option, rank), {})
+            spoken = _lay_over(spoken, _read_option(option, rank, chosen), {})
         except ConfigError as error:
             mistakes += error.lines
     if mistakes:
@@ -58,7 +62,7 @@ def parse_value(text: str) -> Any:
     return text if mistakes else value
 
 
-def _read_option(option: str, rank: int) -> Layer:
+def _read_option(option: str, rank: int, chosen: Mapping[str, Any]) -> Layer:
     match = OPTION.fullmatch(option)
     if match is None:
         raise ConfigError(f"{option}: expected --section.key=value")
@@ -68,10 +72,10 @@ def _read_option(option: str, rank: int) -> Layer:
     if not is_unicode(text):
         raise ConfigError(f"--{key}: the value holds characters that are not valid Unicode")
     location = tuple(key.split("."))
-    value = parse_value(text)
+    value = chosen[key] if key in chosen else parse_value(text)
     for part in reversed(location):
         value = {part: value}
-    place = Place(rank, 0, f"--{key}")
+    place = Place(rank, 0, f"sweep parameter {key}" if key in chosen else f"--{key}")
     return Layer(place, value, {location: place})
 
 

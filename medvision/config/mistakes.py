@@ -45,7 +45,8 @@ class Mistake:
         """The mistake with file and line, or with the option that made it."""
         place = layer.place(self.location).text
         path = ".".join(self.location)
-        message = f"{path}: {self.message}" if self.detached and place != f"--{path}" else self.message
+        named = place in (f"--{path}", f"sweep parameter {path}")
+        message = f"{path}: {self.message}" if self.detached and not named else self.message
         return f"{place}: {message}" if place else message
 
 

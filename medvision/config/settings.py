@@ -136,10 +136,22 @@ class EMASettings(Section):
 
 
 class TrackingSettings(Section):
-    """Weights & Biases, beside the CSV and TensorBoard files that are always written."""
+    """Weights & Biases, beside the CSV and TensorBoard files that are always written.
+
+    Args:
+        wandb: whether a run is recorded, on this machine or on the server; the environment variable `WANDB_MODE` and a
+            sweep's agent win over it.
+        project: of W&B.
+        entity: the W&B team or user; null for the account's own.
+        images: also record images of the validation split with the answers to them.
+        checkpoints: also record the best checkpoint.
+    """
 
     wandb: Literal["off", "offline", "online"] = "off"
     project: str = "medvision"
+    entity: str | None = None
+    images: bool = False
+    checkpoints: bool = False
 
 
 class EvaluationSettings(Section):
@@ -159,6 +171,8 @@ class EvaluationSettings(Section):
         smallest_group: fewest patients of a subgroup that is scored.
         flips: average the prediction of each image with that of the image flipped left to right.
         window_overlap: share that neighbouring windows have in common, with `data.resize: none`.
+        test: score the test split; null for yes, except in a run of a sweep, whose runs are chosen among by their
+            validation split.
     """
 
     resamples: NonNegativeInt = 2000
@@ -170,6 +184,7 @@ class EvaluationSettings(Section):
     smallest_group: Annotated[int, Field(ge=2)] = 5
     flips: bool = False
     window_overlap: Fraction = 0.5
+    test: bool | None = None
 
     @field_validator("threshold")
     @classmethod

@@ -12,6 +12,7 @@ TAG = "tag:yaml.org,2002:"
 MERGE_TAG = TAG + "merge"
 STRING_TAG = TAG + "str"
 PLAIN_TAGS = {TAG + name for name in ("str", "int", "float", "bool", "null")}
+COLLECTION_TAGS = {TAG + name for name in ("map", "seq")}
 
 # tag, pattern, possible first characters
 RESOLVERS = (

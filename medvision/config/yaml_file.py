@@ -11,12 +11,15 @@ import yaml
 import yaml.reader
 
 from medvision.config.suggestions import suggest_file
-from medvision.config.yaml_dialect import MERGE_TAG, STRING_TAG, Loader, resolve_scalar, scalar_value
+from medvision.config.yaml_dialect import COLLECTION_TAGS, MERGE_TAG, STRING_TAG, Loader, resolve_scalar, scalar_value
+from medvision.errors import ConfigError
 
 Location = tuple[str, ...]
 
 # A file of a few lines can unfold into billions of values through anchors.
 MOST_VALUES = 10_000
+# Reading YAML takes a second for some hundred thousand characters.
+MOST_BYTES = 500_000
 VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{")
 
 
@@ -45,12 +48,24 @@ class Layer:
         return self.origin
 
 
-def read_file(path: str, rank: int, mistakes: list[str]) -> Layer:
-    """Read one file; what is wrong with it is appended to `mistakes`, a line each."""
+def read_file(path: str, rank: int, mistakes: list[str], *, expand: bool = True) -> Layer:
+    """Read one file; what is wrong with it is appended to `mistakes`, a line each.
+
+    Args:
+        path: of the file.
+        rank: of the file among all.
+        mistakes: found so far.
+        expand: replace `${NAME}` by environment variables; False where it means something else.
+    """
     layer = Layer(Place(rank, 0, path))
     text = _read_text(path, mistakes)
-    if text is None:
-        return layer
+    if text is not None:
+        _fill(layer, text, mistakes, expand)
+    return layer
+
+
+def _fill(layer: Layer, text: str, mistakes: list[str], expand: bool) -> None:
+    path = layer.origin.text
     try:
         root = yaml.compose(text, Loader)
         if root is None:
@@ -58,7 +73,7 @@ def read_file(path: str, rank: int, mistakes: list[str]) -> Layer:
         elif not isinstance(root, yaml.MappingNode):
             mistakes.append(f"{path}:{root.start_mark.line + 1}: expected 'key: value' lines at the top of the file")
         else:
-            layer.values = NodeReader(layer, mistakes).mapping(root, (), ())
+            layer.values = NodeReader(layer, mistakes, expand=expand).mapping(root, (), ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark is not None else path
@@ -66,13 +81,47 @@ def read_file(path: str, rank: int, mistakes: list[str]) -> Layer:
     except yaml.reader.ReaderError as error:
         mistakes.append(f"{path}: not valid YAML: the character {chr(error.character)!r} may not stand in it")
     except RecursionError:
-        mistakes.append(f"{path}: nested too deeply for an experiment file")
-    return layer
+        mistakes.append(f"{path}: nested too deeply")
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The plain values of a YAML file that a run has written; `${NAME}` is text.
+
+    Raises:
+        ConfigError: all that is wrong with the file, a line each.
+    """
+    mistakes: list[str] = []
+    text = _read_text(str(path), mistakes)
+    if text is None:
+        raise ConfigError(*mistakes)
+    return values_of(text, str(path))
+
+
+def values_of(text: str, origin: str = "experiment") -> dict[str, Any]:
+    """The same of the text of a file.
+
+    Args:
+        text: YAML.
+        origin: its path, for the messages.
+
+    Raises:
+        ConfigError: all that is wrong with it, a line each.
+    """
+    mistakes: list[str] = []
+    layer = Layer(Place(0, 0, origin))
+    _fill(layer, text, mistakes, expand=False)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return layer.values
 
 
 def _read_text(path: str, mistakes: list[str]) -> str | None:
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) <= MOST_BYTES:
+            return content.decode("utf-8-sig")
+        mistakes.append(f"{path}: more than {MOST_BYTES} bytes; this is no experiment file")
     except FileNotFoundError:
         mistakes.append(f"{path}: no such file" + suggest_file(Path(path)))
     except IsADirectoryError:
@@ -122,6 +171,9 @@ class NodeReader:
             return None
         if id(node) in parents:
             self._mistake(node, "this anchor contains itself")
+            return None
+        if isinstance(node, yaml.CollectionNode) and node.tag not in COLLECTION_TAGS:
+            self._mistake(node, f"the tag {node.tag!r} is not known here")
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, location, parents)

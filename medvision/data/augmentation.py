@@ -18,9 +18,9 @@ from typing import Any, Literal, overload
 import cv2
 import numpy as np
 import numpy.typing as npt
-import yaml
 from pydantic import ValidationError
 
+from medvision.config.yaml_file import values_of
 from medvision.data import elastic
 from medvision.data.mask_rules import IGNORE
 from medvision.errors import ConfigError
@@ -210,8 +210,8 @@ def _read(name: str) -> Spec:
         raise ConfigError(f"augmentation {name!r} is neither a preset ({presets}) nor an existing file{guess}")
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        content = json.loads(text) if path.suffix.lower() == ".json" else values_of(text, name)
+    except (OSError, ValueError, RecursionError, ConfigError) as error:
         raise ConfigError(f"{name}: cannot be read as YAML or JSON: {_one_line(error)}") from error
     spec = content.get("transform") if isinstance(content, dict) else None
     if not isinstance(spec, dict):

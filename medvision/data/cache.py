@@ -207,6 +207,13 @@ def open_cache(
             f"cannot write the cache {folder}: {error.strerror or error}; set MEDVISION_CACHE to another folder, or "
             "write `data: {cache: false}`"
         ) from error
+    try:
+        return _open(folder, shape)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"{folder}: damaged ({error}); remove this folder, and it is built again") from error
+
+
+def _open(folder: Path, shape: Sequence[int] | None) -> tuple[PixelCache, Inspection]:
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     index["errors"] = {int(row): why for row, why in index["errors"].items()}
     places, file = index.pop("places"), folder / "pixels.u8"

@@ -13,8 +13,9 @@ Warnings of pydicom about odd files are left to be shown. Overlay planes are not
 """
 
 import importlib.util
-import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -28,6 +29,8 @@ from medvision.errors import ImageError
 DICOM_SUFFIXES = (".dcm", ".dicom")
 VISIBLE_SPAN = 32
 DEFLATED = "1.2.840.10008.1.2.1.99"
+INFLATED_LIMIT = 2**28
+"""Bytes that a deflated file may unfold into: pydicom inflates it as a whole, and a small file may be gigabytes."""
 
 _PALETTE = [
     f"{prefix}{colour}PaletteColorLookupTable{what}"
@@ -40,17 +43,6 @@ _PIXEL_TAGS = [
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_PALETTE),
 ]
-_DAMAGED = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 def has_magic(file: BinaryIO) -> bool:
@@ -78,7 +70,8 @@ def frames_of(path: Path) -> int:
     Raises:
         ImageError: the file is no DICOM image.
     """
-    return _count_frames(path, read_header(path, _PIXEL_TAGS))
+    with understood(path):
+        return _count_frames(path, read_header(path, _PIXEL_TAGS))
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -87,7 +80,8 @@ def size_of(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: the file is no DICOM image.
     """
-    return _size(path, read_header(path, _PIXEL_TAGS))
+    with understood(path):
+        return _size(path, read_header(path, _PIXEL_TAGS))
 
 
 def read_pixels(path: Path, frame: int | None = None) -> npt.NDArray[np.uint8]:
@@ -103,9 +97,10 @@ def read_pixels(path: Path, frame: int | None = None) -> npt.NDArray[np.uint8]:
     Raises:
         ImageError: in one line with the transfer syntax, why the file cannot be decoded.
     """
-    header = read_header(path, _PIXEL_TAGS)
-    check_size(path, *_size(path, header))
-    index, count = frame or 0, _count_frames(path, header)
+    with understood(path):
+        header = read_header(path, _PIXEL_TAGS)
+        check_size(path, *_size(path, header))
+        index, count = frame or 0, _count_frames(path, header)
     if index >= count:
         raise ImageError(f"{path}: has no frame {index}, its {count} frames are counted from 0")
     pixels = _module(path, "pydicom.pixels")
@@ -121,7 +116,9 @@ def read_pixels(path: Path, frame: int | None = None) -> npt.NDArray[np.uint8]:
             return _eight_bits(stored, int(header.get("BitsStored", 8)))
         grey = _grey(pixels, stored, header)
         return 255 - grey if photometric == "MONOCHROME1" else grey
-    except _DAMAGED as error:
+    except Warning:
+        raise
+    except Exception as error:
         raise ImageError(_undecodable(path, header, error)) from error
 
 
@@ -140,12 +137,44 @@ def read_header(path: Path, tags: list[str]) -> Any:
         ImageError: the file is no DICOM, is damaged, or the extra is missing.
     """
     pydicom = _module(path, "pydicom")
+    with understood(path):
+        _check_inflated(path)
+        try:
+            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        except pydicom.errors.InvalidDicomError as error:
+            raise ImageError(f"{path}: not a DICOM file: no `DICM` after the first 128 bytes") from error
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Turn whatever pydicom raises where a damaged element is looked at, which may be late, into one line."""
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-    except pydicom.errors.InvalidDicomError as error:
-        raise ImageError(f"{path}: not a DICOM file: no `DICM` after the first 128 bytes") from error
-    except _DAMAGED as error:
-        raise ImageError(f"{path}: damaged or truncated DICOM: {_one_line(error)}") from error
+        yield
+    except (ImageError, Warning):
+        raise
+    except Exception as error:
+        raise ImageError(f"{path}: damaged or truncated DICOM: {_one_line(error)[:200]}") from error
+
+
+def _check_inflated(path: Path) -> None:
+    """Refuse a deflated file that unfolds into more than `INFLATED_LIMIT`."""
+    filereader = _module(path, "pydicom.filereader")
+    with path.open("rb") as file:
+        if not has_magic(file):
+            return
+        # Group 2, which is never deflated, says how the rest is written; reading stops behind it.
+        meta = filereader.read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+        if meta.get("TransferSyntaxUID") != DEFLATED:
+            return
+        inflate, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while part := inflate.unconsumed_tail or file.read(2**20):
+            size += len(inflate.decompress(part, 2**20))
+            if size > INFLATED_LIMIT:
+                raise ImageError(
+                    f"{path}: unfolds into more than {INFLATED_LIMIT // 2**20} MiB; save it without deflate"
+                )
+            if inflate.eof:
+                return
 
 
 def _syntax(header: Any) -> Any:

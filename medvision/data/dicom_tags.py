@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, TypedDict
 
-from medvision.data.dicom import finite_numbers, read_header
+from medvision.data.dicom import finite_numbers, read_header, understood
 
 CENTIMETRES = 3  # (0018,6024) Physical Units X Direction
 TWO_DIMENSIONAL = 1  # (0018,6012) Region Spatial Format
@@ -49,18 +49,19 @@ def dicom_tags(path: Path, salt: str = "") -> DicomTags:
     Raises:
         ImageError: the file is no DICOM.
     """
-    header = read_header(path, _TABLE_TAGS)
-    row, column = _spacing(header)
-    burned_in = _text(header.get("BurnedInAnnotation"))
-    return DicomTags(
-        patient=pseudonym(_text(header.get("PatientID")), salt),
-        study=pseudonym(_text(header.get("StudyInstanceUID")), salt),
-        modality=_text(header.get("Modality")),
-        body_part=_text(header.get("BodyPartExamined")),
-        row_mm=row,
-        column_mm=column,
-        burned_in={"YES": True, "NO": False}.get(burned_in or ""),
-    )
+    with understood(path):
+        header = read_header(path, _TABLE_TAGS)
+        row, column = _spacing(header)
+        burned_in = _text(header.get("BurnedInAnnotation"))
+        return DicomTags(
+            patient=pseudonym(_text(header.get("PatientID")), salt),
+            study=pseudonym(_text(header.get("StudyInstanceUID")), salt),
+            modality=_text(header.get("Modality")),
+            body_part=_text(header.get("BodyPartExamined")),
+            row_mm=row,
+            column_mm=column,
+            burned_in={"YES": True, "NO": False}.get(burned_in or ""),
+        )
 
 
 def pseudonym(identifier: str | None, salt: str = "") -> str | None:

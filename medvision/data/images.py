@@ -27,6 +27,8 @@ IMAGE_SUFFIXES = (
     *dicom.DICOM_SUFFIXES,
 )
 """What a folder is searched for, in lower case; files without a suffix count where `dicom.is_dicom` says so."""
+MANY_FRAMES = (".dcm", ".dicom", ".tif", ".tiff", ".gif", "")
+"""Files that may hold several images."""
 
 # A camera's JPEG (MPO) or an animated PNG holds previews, not further images: only these formats have frames.
 _FORMATS_WITH_FRAMES = ("TIFF", "GIF")
@@ -225,3 +227,10 @@ def _scaled(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if grey.dtype.kind in "iu" and grey.min() >= 0 and grey.max() < 2**16:
         return scale_by_depth(grey)
     return scale_own_range(grey)
+
+
+def is_image(file: Path) -> bool:
+    """Whether a file is taken for an image: by its suffix or, without one, as DICOM by its content."""
+    if not file.is_file():
+        return False
+    return dicom.is_dicom(file) if file.suffix == "" else file.suffix.lower() in IMAGE_SUFFIXES

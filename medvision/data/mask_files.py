@@ -6,6 +6,7 @@ differ is `COLOUR` plus 0xrrggbb. Black is 0 in both ways of writing it, so grey
 
 import re
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +20,9 @@ from medvision.errors import ImageError
 
 COLOUR = 1 << 24
 """Codes from here on are colours; grey values and palette indices lie below."""
+
+UNREADABLE_ARRAY = (OSError, ValueError, EOFError, MemoryError, SyntaxError, TokenError)
+"""What numpy raises on a damaged `.npy`, whose header is a piece of Python."""
 
 _LOWEST = -(1 << 23)
 _SCALED_UP = {"L;2": 85, "L;4": 17}  # Pillow spreads grey values of 2 and 4 bits over [0, 255]
@@ -146,7 +150,7 @@ def _numpy_codes(path: Path, file: BinaryIO) -> npt.NDArray[Any]:
         check_size(path, shape[1], shape[0])
         file.seek(0)
         return _whole(path, np.lib.format.read_array(file, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         raise ImageError(f"{path}: cannot be read as a .npy file: {' '.join(str(error).split())}") from error
 
 

@@ -14,6 +14,7 @@ PIXEL_LIMIT = 80_000_000
 decoded. Pillow's own limit (89 million) lies just above."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
+BLOCK = 2**20
 
 
 def check_size(path: Path, width: int, height: int) -> None:
@@ -59,19 +60,28 @@ def scale_range(grey: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[
     """
     # 32 bits hold every grey value of 16 bits; wider numbers need 64, or a narrow range far from 0 would be lost
     narrow = grey.dtype.itemsize <= 2 or grey.dtype == np.float32
-    values = grey.astype(np.float32 if narrow else np.float64)
-    values[~np.isfinite(values)] = low
-    values = np.clip(values, low, high) - low
-    return np.asarray(values * 255 / (high - low if high > low else 1) + 0.5).astype(np.uint8)
+    return _scale(grey, low, high, np.float32 if narrow else np.float64)
+
+
+def _scale(grey: npt.NDArray[Any], low: float, high: float, kind: type[np.floating]) -> npt.NDArray[np.uint8]:
+    """Some rows at a time: the largest images would take gigabytes as floating-point numbers."""
+    scaled = np.empty(grey.shape, np.uint8)
+    rows = max(1, BLOCK * len(grey) // max(1, grey.size))
+    for start in range(0, len(grey), rows):
+        values = grey[start : start + rows].astype(kind)
+        values[~np.isfinite(values)] = low
+        values = np.clip(values, low, high) - low
+        scaled[start : start + rows] = values * 255 / (high - low if high > low else 1) + 0.5
+    return scaled
 
 
 def scale_own_range(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Scale by the finite minimum and maximum of the image itself; an image of one value becomes black."""
-    grey = grey.astype(np.float64)  # the difference of two float32 may be too large for another
     finite = grey[np.isfinite(grey)]
     if not finite.size:
         return np.zeros(grey.shape, np.uint8)
-    return scale_range(grey, float(finite.min()), float(finite.max()))
+    # The difference of two float32 may be too large for another.
+    return _scale(grey, float(finite.min()), float(finite.max()), np.float64)
 
 
 def with_channels(image: npt.NDArray[np.uint8], channels: Literal[1, 3]) -> npt.NDArray[np.uint8]:

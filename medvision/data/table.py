@@ -1,7 +1,9 @@
 """The image table: one row an image. Its checks, which find all problems before anything is trained."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -67,7 +69,23 @@ def normalise_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for column in ("image", "label", "mask", "patient", "study"):
         if column in table:
             table[column] = table[column].astype("string").astype(object)
+    _refuse_outside(table, source)
     return table
+
+
+def _refuse_outside(table: pd.DataFrame, source: str) -> None:
+    """A table names files below the folder of its data set and no others; it may be somebody else's."""
+    outside = []
+    for column in ("image", "mask"):
+        for cell in table.get(column, pd.Series(dtype=object)).dropna():
+            # A mask cell joins files by `|`, each perhaps behind its class and `=`.
+            names = [cell] if column == "image" else [part.rpartition("=")[2] for part in cell.split("|")]
+            outside += [name for name in names if Path(name).is_absolute() or ".." in re.split(r"[/\\]", name)]
+    if outside:
+        raise DataError(
+            f"{source}: {Problem('paths that lead out of the folder of the data set', outside)!s}; "
+            "write them relative to data.root, without `..`"
+        )
 
 
 def require_groups(table: pd.DataFrame, group: str) -> None:

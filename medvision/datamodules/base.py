@@ -3,7 +3,6 @@
 import copy
 import os
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,6 +14,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from medvision.config.settings import SplitSettings
 from medvision.data.augmentation import augmentation
 from medvision.data.cache import Inspection
+from medvision.data.digests import image_digest
 from medvision.data.images import parse_image_name, read_image
 from medvision.data.loaders import Pools
 from medvision.data.loading import EpochBatches, ImageDataset, KeptRows, PixelSource
@@ -124,9 +124,7 @@ class DataModule(LightningDataModule):
 
     def digest(self, image: str) -> str:
         """SHA-256 of the file of an image, and of the frame where it has several."""
-        frame = parse_image_name(image)[1]
-        content = self.file_of(image).read_bytes() + (b"" if frame is None else f"#{frame}".encode())
-        return sha256(content).hexdigest()
+        return image_digest(self.file_of(image), parse_image_name(image)[1])
 
     # From the table to pixels
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medvision.data.dicom import is_dicom
-from medvision.data.images import IMAGE_SUFFIXES, frames_of, parse_image_name
+from medvision.data.images import IMAGE_SUFFIXES, MANY_FRAMES, frames_of, is_image, parse_image_name
 from medvision.datamodules.base import DataModule
 from medvision.errors import ConfigError, DataError, ImageError
 
@@ -20,7 +19,6 @@ SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
-MANY_FRAMES = (".dcm", ".dicom", ".tif", ".tiff", ".gif", "")
 PATIENT_AND_NUMBER = re.compile(r"(?P<patient>[^/]+)_[^/_]+$")
 MOST_LISTED = 5
 
@@ -80,13 +78,6 @@ def class_folders(folder: Path, root: Path) -> pd.DataFrame:
             if file.name[0] not in "._" and is_image(file):
                 rows += [(image, class_folder.name) for image in image_names(file, root)]
     return pd.DataFrame(rows, columns=["image", "label"])
-
-
-def is_image(file: Path) -> bool:
-    """Whether a file is taken for an image: by its suffix or, without one, as DICOM by its content."""
-    if not file.is_file():
-        return False
-    return is_dicom(file) if file.suffix == "" else file.suffix.lower() in IMAGE_SUFFIXES
 
 
 def image_names(file: Path, root: Path) -> list[str]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from medvision.data.images import is_image
 from medvision.data.masks import FILE_SEPARATOR
-from medvision.datamodules.folder import MOST_LISTED, add_patients, image_names, is_image, subfolders
+from medvision.datamodules.folder import MOST_LISTED, add_patients, image_names, subfolders
 from medvision.datamodules.masked import MaskedDataModule
 from medvision.errors import ConfigError, DataError
 

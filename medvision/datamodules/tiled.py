@@ -1,13 +1,13 @@
 """What datamodules share whose images are cut into tiles."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from medvision.config.tiles import TileGrid
+from medvision.data.digests import tile_digest
 from medvision.data.tiles import cut_table, cut_tile, label_tiles, parse_tile_name, read_tile_labels
 from medvision.datamodules.base import DataModule
 from medvision.errors import DataError
@@ -64,5 +64,4 @@ class TiledDataModule(DataModule):
         digest = super().digest(whole)
         if place is None or self.tiles is None:
             return digest
-        part = f"{digest}#r{place[0]}c{place[1]} of {self.tiles.rows} x {self.tiles.columns}"
-        return sha256(part.encode()).hexdigest()
+        return tile_digest(digest, *place, self.tiles)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from medvision.errors import ModelError
+from medvision.models.estimator_checks import check_stored, check_trees
 
 Floats = npt.NDArray[np.float64]
 EstimatorName = Literal[
@@ -77,6 +78,18 @@ class ClusterClassifier:
             nearest: Floats = self.shares_[squares.argmin(axis=1)]
             return nearest
         return np.asarray(softmax(-squares / (2 * self.spread_), axis=1) @ self.shares_)
+
+
+KINDS = (
+    ClusterClassifier,
+    DummyClassifier,
+    HistGradientBoostingClassifier,
+    KNeighborsClassifier,
+    LogisticRegression,
+    RandomForestClassifier,
+    SVC,
+)
+"""What a saved estimator may be."""
 
 
 class Estimator:
@@ -165,8 +178,14 @@ class Estimator:
             self._scaler, self._members, self._content = None, [], None
             return
         try:
+            check_stored(content)
             state = skops.io.loads(content, trusted=list(TRUSTED))
-            self._scaler, self._members, self._content = state["scaler"], state["members"], content
+            scaler, members = state["scaler"], state["members"]
+            if type(scaler) is not StandardScaler or not all(type(member) in KINDS for member in members):
+                raise ValueError("it is none of the classifiers that are fitted here")
+            for member in members:
+                check_trees(member, int(scaler.n_features_in_))
+            self._scaler, self._members, self._content = scaler, members, content
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ModelError(f"model.estimator: the saved {self.name} cannot be read: {reason}") from error

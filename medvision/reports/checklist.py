@@ -26,6 +26,7 @@ from medvision.reports.model_sentences import (
     selection_sentence,
     software_sentence,
     start_sentence,
+    sweep_sentence,
     training_sentence,
 )
 from medvision.reports.result_sentences import (
@@ -167,6 +168,10 @@ def _files(inputs: "ReportInputs") -> str:
     return f"The run folder holds {', '.join(parts)} and all settings (experiment.yaml)."
 
 
+def _tuned(inputs: "ReportInputs") -> str:
+    return sweep_sentence(inputs) or f"{AUTHOR} whether settings were tuned in other runs."
+
+
 def _no_person(inputs: "ReportInputs") -> str | None:
     return "Not applicable: the images are simulated, no person took part." if inputs.simulated else None
 
@@ -190,7 +195,7 @@ _CLAIM: Mapping[str, Answer] = {
     "23": software_sentence,
     "24": start_sentence,
     "25": training_sentence,
-    "26": selection_sentence,
+    "26": _all(selection_sentence, sweep_sentence),
     "27": combination_sentence,
     "28": _all(metrics_sentence, left="why these"),
     "29": interval_sentence,
@@ -214,9 +219,7 @@ _TRIPOD: Mapping[str, Answer] = {
     "11": missing_sentence,
     "12a": _all(_PARTS, disjoint_sentence),
     "12b": _DATA_PREPARATION,
-    "12c": _all(
-        _MODEL, start_sentence, training_sentence, selection_sentence, left="whether settings were tuned in other runs"
-    ),
+    "12c": _all(_MODEL, start_sentence, training_sentence, selection_sentence, _tuned),
     "12d": lambda inputs: subgroup_sentences(inputs, clusters_only=True),
     "12e": _all(metrics_sentence, interval_sentence, left="why these"),
     "12f": _unchanged,

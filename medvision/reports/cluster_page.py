@@ -33,7 +33,7 @@ from medvision.reports.figures import save_figure
 from medvision.reports.model_card import NOT_CLINICAL
 from medvision.reports.page_template import MOST_BYTES, page_template
 from medvision.reports.pictures import embed_pictures
-from medvision.runs import RunFolder, read_json, read_table, replace_text
+from medvision.runs import RunFolder, read_json, read_table, reads_run, replace_text
 
 SECTIONS = {
     "classes": "Clusters and classes",
@@ -60,6 +60,7 @@ class Exemplar:
     alt: str
 
 
+@reads_run
 def write_cluster_report(folder: RunFolder) -> Path:
     """Write the figures and `report.html` of a folder of clusters, from its tables.
 

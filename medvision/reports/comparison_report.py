@@ -10,7 +10,7 @@ from medvision.reports.comparison_inputs import ComparisonInputs, ModelFacts
 from medvision.reports.comparison_page import comparison_page
 from medvision.reports.comparison_text import comparison_rows
 from medvision.reports.figures import save_figure
-from medvision.runs import RunFolder, read_json, read_table, replace_text, write_table
+from medvision.runs import RunFolder, read_json, read_table, reads_run, replace_text, write_table
 
 
 def read_comparison_inputs(parent: RunFolder) -> ComparisonInputs:
@@ -63,6 +63,7 @@ def _count(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, tuple[int, i
     return counts
 
 
+@reads_run
 def write_comparison(parent: RunFolder) -> None:
     """Draw the figures of a comparison, and write its table and its page, from the files of its folder.
 

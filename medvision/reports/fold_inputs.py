@@ -47,7 +47,7 @@ def read_folds(
 
 def _read_part(parent: RunFolder, name: str, told: Mapping[str, Any], experiment: Mapping[str, Any]) -> FoldPart:
     part = RunFolder(parent.parts / name)
-    history = pd.read_csv(part.history) if part.history.is_file() else None
+    history = read_table(part.history) if part.history.is_file() else None
     environment = read_json(part.environment) if part.environment.is_file() else {}
     return FoldPart(
         name=name,

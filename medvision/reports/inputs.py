@@ -108,6 +108,7 @@ class ReportInputs:
         panels: best, median and worst masks; None where there are none.
         animations: how the masks formed during training, GIF or WebP, the better one first.
         folds: of a cross-validation, whose tables are those of the tests of all folds; None of a single run.
+        selection: how the run was chosen among those of a sweep, `selection.json`; None where it was not.
     """
 
     folder: str
@@ -134,6 +135,7 @@ class ReportInputs:
     panels: Path | None = None
     animations: Sequence[Path] = ()
     folds: FoldInputs | None = None
+    selection: Mapping[str, Any] | None = None
 
     @property
     def answering(self) -> str:

@@ -26,6 +26,7 @@ from medvision.reports.model_sentences import (
     network_sentence,
     output_sentence,
     start_sentence,
+    sweep_sentence,
 )
 from medvision.reports.result_sentences import (
     SPLIT_NAMES,
@@ -59,7 +60,13 @@ def model_card(inputs: "ReportInputs") -> list[dict[str, Any]]:
     question = str(inputs.experiment.get("question") or "").strip()
     sections: dict[str, list[str | None]] = {
         "Intended use": ["Research. " + (question or "The experiment names no question."), NOT_CLINICAL],
-        "Model": [network_sentence(inputs), start_sentence(inputs), input_sentence(inputs), output_sentence(inputs)],
+        "Model": [
+            network_sentence(inputs),
+            start_sentence(inputs),
+            sweep_sentence(inputs),
+            input_sentence(inputs),
+            output_sentence(inputs),
+        ],
         "Data": [
             source_sentence(inputs) or "The source of the images is not named.",
             f"Data set {inputs.experiment['data']['name']}. {count_sentence(inputs)}",

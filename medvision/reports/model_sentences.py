@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from medvision import DISTRIBUTION
 from medvision.config.settings import mode_of
+from medvision.evaluation.decimals import MOST, supported_decimals
 from medvision.evaluation.decision import UNCHANGED, read_decision
 from medvision.reports.baseline_sentences import (
     baseline_fitting,
@@ -138,6 +139,28 @@ def selection_sentence(inputs: "ReportInputs") -> str:
         return f"In each fold the weights of the epoch with the {best} {monitor}."
     epochs = len(inputs.history) if inputs.history is not None else 0
     return f"The weights of the epoch with the {best} {monitor}{f', of {epochs}' if epochs else ''}."
+
+
+def sweep_sentence(inputs: "ReportInputs") -> str | None:
+    """Among how many trials of a sweep the run was chosen, and on what; None where it was not."""
+    chosen = inputs.selection
+    if chosen is None:
+        return None
+    extreme = "highest" if chosen["goal"] == "maximize" else "lowest"
+    compared = inputs.split["split"] == ("val" if inputs.folds is None else "test")
+    digits = MOST if chosen["metric"].endswith("loss") else supported_decimals(int(compared.sum()))
+    told = [
+        f"Its settings were chosen among {counted(chosen['trials'], 'trial')} of the sweep {chosen['sweep']} for the "
+        f"{extreme} {chosen['metric']} ({chosen['value']:.{digits}f})."
+    ]
+    if inputs.folds is not None:
+        told.append(
+            "That choice has seen every patient, as a validation patient of one fold is tested in another: the pooled "
+            "result is a little too good."
+        )
+    elif inputs.answering == "test":
+        told.append("The test split had no part in that choice and was scored after it.")
+    return " ".join(told)
 
 
 def combination_sentence(inputs: "ReportInputs") -> str:

@@ -21,7 +21,7 @@ from medvision.reports.gallery_cards import WIDTH, gallery_cards, gallery_pictur
 from medvision.reports.inputs import SPLITS, ReportInputs
 from medvision.reports.metadata_tables import metadata_rows, metadata_splits, metadata_table
 from medvision.reports.model_card import NOT_CLINICAL, model_card
-from medvision.reports.model_sentences import combination_sentence, network_name
+from medvision.reports.model_sentences import combination_sentence, network_name, sweep_sentence
 from medvision.reports.page_folds import fold_context
 from medvision.reports.page_tables import MOST_ROWS, count_splits, cut_note, metric_tables
 from medvision.reports.page_template import MOST_BYTES, page_template
@@ -29,7 +29,7 @@ from medvision.reports.panels import SHEET_WIDTH as PANELS_WIDTH
 from medvision.reports.pictures import ANIMATION_SHARE, embed_animation, embed_pictures
 from medvision.reports.privacy import hide_home
 from medvision.reports.question import question_text
-from medvision.reports.result_sentences import interval_sentence, performance_sentence
+from medvision.reports.result_sentences import interval_sentence, optimism_sentence, performance_sentence
 from medvision.reports.subgroup_tables import subgroup_level
 
 __all__ = ["MOST_BYTES", "ReportInputs", "report_page"]
@@ -104,15 +104,23 @@ def _affordable(figures: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def _network(inputs: ReportInputs) -> str:
+    name = network_name(inputs.experiment["model"])
+    choices = inputs.folds.choices.values() if inputs.folds else ()
+    chosen = sorted({setting for found in choices for setting in found["settings"]})
+    return f"{name}, with {', '.join(chosen)} chosen for each fold," if chosen else name
+
+
 def _context(inputs: ReportInputs, figures: Mapping[str, str]) -> dict[str, Any]:
     """What the templates tell, all but the pictures."""
     group = inputs.experiment["split"]["group"]
     told = {
         "inputs": inputs,
-        "network": network_name(inputs.experiment["model"]),
+        "network": _network(inputs),
         "question": question_text(inputs),
         "answer": performance_sentence(inputs),
-        "optimistic": {"test": "", "val": "chose the weights", "train": "was trained on"}[inputs.answering],
+        "optimistic": optimism_sentence(inputs),
+        "chosen": sweep_sentence(inputs),
         "not_clinical": NOT_CLINICAL,
         "group": group,
         "groups": UNITS.get(group, f"{group}s"),

@@ -9,6 +9,7 @@ from medvision.evaluation.mask_text import MASK_SUMMARY
 from medvision.evaluation.operating_point import UNCHANGED
 from medvision.evaluation.text import SUMMARY, UNITS, supported_digits, value_text
 from medvision.reports.data_sentences import counted, known_patients, listed
+from medvision.reports.inputs import SPLITS
 from medvision.reports.page_tables import answer_text, label_half, mask_half
 from medvision.reports.subgroup_tables import gap_entry
 from medvision.reports.thresholds import any_decision, known_threshold, range_text, source_counts
@@ -55,6 +56,17 @@ def performance_sentence(inputs: "ReportInputs") -> str:
         f"of the {inputs.scored}{simulated}" if inputs.folds is None else f"of {inputs.folds.count} pooled{simulated}"
     )
     return answer_text(inputs.metrics[inputs.answering], where)
+
+
+def optimism_sentence(inputs: "ReportInputs") -> str:
+    """Why the answer is too good where it is not of a test split; empty where it is of one."""
+    if inputs.answering == "test":
+        return ""
+    kept = (inputs.split["split"] == "test").any()
+    alone = "the test split was not evaluated" if kept else "there is no test split"
+    settings = "" if inputs.selection is None else " and the settings"
+    why = {"val": f"This split chose the weights{settings}", "train": "This split was trained on"}[inputs.answering]
+    return f"{SPLITS[inputs.answering]} results alone: {alone}. {why}: expect less on new patients."
 
 
 def threshold_sentence(inputs: "ReportInputs") -> str | None:

@@ -4,16 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from medvision.config.yaml_dialect import Loader
+from medvision.config.yaml_file import read_values
 from medvision.data.table import LABEL_SEPARATOR
 from medvision.reports.figures import save_figure
 from medvision.reports.fold_inputs import TESTED, add_fold_summary, is_cross_validation, once_tested, read_folds
 from medvision.reports.inputs import ReportInputs
 from medvision.reports.page import report_page
 from medvision.reports.page_figures import report_figures
-from medvision.runs import RunFolder, read_json, read_table, replace_text
+from medvision.runs import RunFolder, read_json, read_table, read_text, reads_run, replace_text
 
 
 def read_report_inputs(run: RunFolder) -> ReportInputs:
@@ -24,10 +23,10 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
     Raises:
         RunError: the run was not evaluated yet.
     """
-    text = run.experiment.read_text(encoding="utf-8")
+    text = read_text(run.experiment)
     environment = read_json(run.environment)
     data = environment["data"]
-    experiment = yaml.load(text, Loader=Loader)
+    experiment = read_values(run.experiment)
     predictions = read_table(run.predictions)
     metrics = read_json(run.metrics)
     _add_class_patients(metrics, predictions)
@@ -48,7 +47,7 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
         # Runs from before there were masks do not tell.
         mask_classes=data.get("mask_classes", []),
         multilabel=data["multilabel"],
-        history=pd.read_csv(run.history) if run.history.is_file() else None,
+        history=read_table(run.history) if run.history.is_file() else None,
         simulated=data["simulated"],
         citation=data["citation"],
         licence=data["licence"],
@@ -62,6 +61,7 @@ def read_report_inputs(run: RunFolder) -> ReportInputs:
         panels=_if_there(run.panels),
         animations=[path for path in (run.animation_webp, run.animation_gif) if path.is_file()],
         folds=folds,
+        selection=_read_or(run.selection, None),
     )
 
 
@@ -75,7 +75,7 @@ def _if_there(path: Path) -> Path | None:
 
 def _find_pictures(run: RunFolder, case: dict[str, Any]) -> dict[str, Any]:
     """The case with the paths of its pictures, None for those that are not there."""
-    found = {key: case.get(key) and _if_there(run.path / case[key]) for key in ("picture", "map")}
+    found = {key: case.get(key) and _if_there(run.inside(case[key])) for key in ("picture", "map")}
     return {**case, **found}
 
 
@@ -92,6 +92,7 @@ def _add_class_patients(metrics: dict[str, Any], predictions: pd.DataFrame) -> N
                     entries[kind]["class_patients"] = [int(rows[unit][rows_with].nunique()) for rows_with in having]
 
 
+@reads_run
 def write_report(run: RunFolder) -> None:
     """Write the figures and the report of a run that was evaluated.
 

@@ -1,12 +1,15 @@
 """What all tasks share: one step for training and validation, metrics once an epoch, prediction by row."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.strategies import FSDPStrategy
 from pydantic import TypeAdapter
 from torch import Tensor, nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from medvision.config.settings import OptimizerSettings, Schedule
 from medvision.data.loading import Batch
@@ -178,7 +181,11 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the experiment."""
-        optimizer = create_optimizer(self.network, self.optimizer_settings)
+        strategy = self.trainer.strategy
+        # A shard is flat, but which parameters are decayed follows from the shapes of the whole.
+        sharded = isinstance(strategy, FSDPStrategy)
+        with FullyShardedDataParallel.summon_full_params(strategy.model, writeback=False) if sharded else nullcontext():
+            optimizer = create_optimizer(self.network, self.optimizer_settings)
         # A fast_dev_run sets its own single epoch, in which no schedule has room.
         epochs = TRIAL_EPOCHS if self.trainer.fast_dev_run else self.trainer.max_epochs
         schedule = create_schedule(optimizer, self.schedule_settings, epochs)

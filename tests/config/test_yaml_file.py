@@ -71,7 +71,7 @@ def test_all_mistakes_of_a_file_are_told(write):
         ("a: \x00\n", "0.yaml: not valid YAML: the character '\\x00' may not stand in it"),
         ("a: 1\n---\nb: 1\n", "0.yaml:2: not valid YAML: but found another document"),
         ("a: ${x-y}\n", "0.yaml:1: expected ${NAME} or ${NAME:-default}; the characters themselves are written $${"),
-        ("a: " + "[" * 5000, "0.yaml: nested too deeply for an experiment file"),
+        ("a: " + "[" * 5000, "0.yaml: nested too deeply"),
         ("a:\n\tb: 1\n", "; indent with spaces, not with tabs"),
         ("a: {b: ${HOME}/x}\n", '; between { and } put quotes around it: "${NAME}"'),
         ("a: {b: 1\nc: 2\n", "(while parsing a flow mapping, line 1)"),

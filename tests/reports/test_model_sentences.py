@@ -1,5 +1,6 @@
 import pytest
 
+from medvision.reports.inputs import FoldInputs, FoldPart
 from medvision.reports.model_sentences import (
     code_sentence,
     combination_sentence,
@@ -10,6 +11,7 @@ from medvision.reports.model_sentences import (
     selection_sentence,
     software_sentence,
     start_sentence,
+    sweep_sentence,
     training_sentence,
 )
 from tests.reports.told import (
@@ -17,6 +19,7 @@ from tests.reports.told import (
     ENVIRONMENT,
     EXPERIMENT,
     LABELS,
+    SELECTION,
     change_experiment,
     draw_inputs,
     draw_mask_inputs,
@@ -142,3 +145,25 @@ def test_software_and_code_are_those_of_the_environment():
     none = {**ENVIRONMENT, "git_commit": None}
     assert code_sentence(draw_inputs(environment=none)) == "medvision-lightning 0.1.0 (MIT licence)."
     assert code_sentence(draw_inputs(environment={})) is None
+
+
+def test_a_winner_says_among_how_many_it_was_chosen():
+    # 12 validation images support two decimals.
+    assert sweep_sentence(draw_inputs(selection=SELECTION)) == (
+        "Its settings were chosen among 24 trials of the sweep tendon_lr for the highest val/auroc (0.91). The test "
+        "split had no part in that choice and was scored after it."
+    )
+    loss = {**SELECTION, "metric": "val/loss", "goal": "minimize"}
+    assert "for the lowest val/loss (0.912)." in sweep_sentence(draw_inputs(selection=loss))
+    assert sweep_sentence(draw_inputs()) is None
+
+
+def test_a_winner_that_was_not_tested_does_not_speak_of_a_test():
+    told = sweep_sentence(draw_inputs(selection=SELECTION, metrics={"val": {"image": LABELS}}))
+    assert told == "Its settings were chosen among 24 trials of the sweep tendon_lr for the highest val/auroc (0.91)."
+
+
+def test_a_choice_over_folds_has_seen_every_patient():
+    folds = FoldInputs(parts=[FoldPart(name=f"fold-{k}") for k in range(5)], summary={})
+    told = sweep_sentence(draw_inputs(selection=SELECTION, folds=folds))
+    assert "a validation patient of one fold is tested in another: the pooled result is a little too good" in told

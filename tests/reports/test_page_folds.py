@@ -54,6 +54,7 @@ def table_of(page, caption):
 def test_the_page_of_a_cross_validation_has_its_sections(text, parent):
     page = Page(text)
     assert [title for level, title in page.headings if level == 2] == TITLES
+    assert "with optimizer.lr chosen for each fold, on" in text
     links = [attrs["href"] for attrs in page.all("a")]
     outside = [link for link in links if link[:1] != "#"]
     assert outside == [f"parts/fold-{k}/report.html" for k in range(5)]

@@ -225,3 +225,40 @@ def test_patients_with_a_class_are_counted_where_an_older_run_has_not(draw_run):
     run.metrics.write_text(json.dumps(metrics))
     found = read_report_inputs(run).metrics["test"]
     assert [entries["confusion_matrix"]["class_patients"] for entries in found.values()] == counted
+
+
+def validated(run):
+    """The run as a trial of a sweep leaves it: nothing of the test split was predicted."""
+    for path in (run.metrics, run.curves, run.subgroups):
+        kept = json.loads(path.read_text())
+        path.write_text(json.dumps({"val": kept.get("val", kept.get("test"))}))
+    predictions = pd.read_csv(run.predictions)
+    predictions[predictions["split"] == "val"].to_csv(run.predictions, index=False)
+    cases = [{**case, "split": "val"} for case in json.loads(run.cases.read_text())]
+    run.cases.write_text(json.dumps(cases))
+    return run
+
+
+def test_validation_alone_is_never_called_a_test(draw_run):
+    page = page_of(validated(complete(draw_run(("no", "yes"), study=True), rule="youden")))
+    assert "Validation results alone: the test split was not evaluated." in page
+    assert re.search(r'class="answer">On \d+ studies of the validation split', page)
+    assert "of the test split" not in page
+    assert "Metrics, validation split" in page
+    assert "Metrics, test split" not in page
+
+
+def test_a_winner_says_so_at_its_head_in_its_card_and_in_the_checklists(draw_run):
+    run = draw_run()
+    selection = {"sweep": "knee_lr", "metric": "val/f1", "goal": "maximize", "trials": 24, "value": 0.87}
+    run.selection.write_text(json.dumps(selection))
+    inputs = read_report_inputs(run)
+    assert inputs.selection == selection
+    page = page_of(run)
+    sentence = "Its settings were chosen among 24 trials of the sweep knee_lr for the highest val/f1 (0.870)."
+    assert sentence in page.partition("<nav")[0]
+    # Head, model card, CLAIM 26 and TRIPOD 12c.
+    assert page.count(sentence) == 4
+    assert "whether settings were tuned in other runs" not in page
+    run.selection.unlink()
+    assert "whether settings were tuned in other runs" in page_of(run)

@@ -84,6 +84,7 @@ MASKS = {
     "assd": {**entry(0.9, 0.7, 1.1), "unit": "mm", "infinite": 0},
     "absent_mask_classes": {"value": [], "n": 18, "patients": 6},
 }
+SELECTION = {"sweep": "tendon_lr", "metric": "val/auroc", "goal": "maximize", "trials": 24, "value": 0.91234}
 HALF = {"n": 9, "patients": 5}
 FEMALE = {"name": "female", **HALF, "metrics": {"auroc": entry(0.95, 0.8, 1.0, **HALF)}, "gap": {}}
 MALE = {"name": "male", **HALF, "metrics": {"auroc": entry(0.8, 0.6, 0.94, **HALF)}}

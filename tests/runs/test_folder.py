@@ -1,8 +1,7 @@
-import pandas as pd
 import pytest
 
-from medvision.errors import RunError
-from medvision.runs import create_run, open_run, read_json, read_table, write_json, write_table
+from medvision.errors import DataError, RunError
+from medvision.runs import RunFolder, create_run, open_run, reads_run
 
 
 @pytest.fixture
@@ -47,17 +46,28 @@ def test_what_is_no_run_is_said_to_be_none(tmp_path, name, words):
         open_run(tmp_path / name)
 
 
-def test_names_stay_text(tmp_path):
-    table = pd.DataFrame({"image": ["01"], "patient": ["007"], "target": [""], "predicted": ["NA"], "p_x": [0.5]})
-    write_table(tmp_path / "t.csv", table)
-    assert read_table(tmp_path / "t.csv").to_dict("list") == table.to_dict("list")
-    with pytest.raises(RunError, match="not there"):
-        read_table(tmp_path / "absent.csv")
+@reads_run
+def read(run, value):
+    if isinstance(value, Exception):
+        raise value
+    return value
 
 
-def test_json_is_complete_and_strict(tmp_path):
-    write_json(tmp_path / "m.json", {"a": [1, None]})
-    assert read_json(tmp_path / "m.json") == {"a": [1, None]}
-    with pytest.raises(ValueError, match="Out of range"):
-        write_json(tmp_path / "m.json", {"a": float("nan")})
-    assert read_json(tmp_path / "m.json") == {"a": [1, None]}
+def test_what_does_not_fit_together_is_told_with_its_place(tmp_path):
+    run = RunFolder(tmp_path)
+    assert read(run, 3) == 3
+    with pytest.raises(RunError, match=r"do not fit together.*\(KeyError: 'classes', test_folder.py:\d+\)") as told:
+        read(run, KeyError("classes"))
+    assert isinstance(told.value.__cause__, KeyError)
+    with pytest.raises(DataError, match="as it was"):
+        read(run, DataError("as it was"))
+    with pytest.raises(UserWarning, match="odd"):
+        read(run, UserWarning("odd"))
+
+
+def test_a_file_of_a_run_is_inside_it(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    assert run.inside("figures/a.png") == run.path / "figures/a.png"
+    for name in ("..", "../run2/a", "/etc/passwd", "a/../../b", "a\0b"):
+        with pytest.raises(RunError, match="outside the run folder"):
+            run.inside(name)
