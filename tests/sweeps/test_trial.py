@@ -83,6 +83,10 @@ def test_a_trial_is_killed_with_all_of_its_processes(tmp_path):
     computing = int((trial.run.path / "computed.txt").read_text().split()[1])
     assert is_alive(computing)
     trial.kill()
+    # The system takes a moment to clear away what was killed.
+    deadline = time.monotonic() + 10
+    while is_alive(computing) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert not is_alive(computing)
     assert was_ended(trial.exit_code())
 

@@ -105,7 +105,8 @@ def test_a_sweep_without_any_value_has_no_winner(sweep):
 def test_every_fold_of_the_best_cross_validation_is_tested_and_pooled(sweep, monkeypatch, capsys):
     run, _, scored = sweep
     parent = run_of(run, 0)
-    write_json(parent.plan, {"kind": "cross_validation", "folds": 2, "repeats": 1, "choose": {}, "parts": ["fold-0", "fold-1"]})
+    names = ["fold-0", "fold-1"]
+    write_json(parent.plan, {"kind": "cross_validation", "folds": 2, "repeats": 1, "choose": {}, "parts": names})
     for fold in range(2):
         (parent.parts / f"fold-{fold}").mkdir(parents=True)
         write_json(RunFolder(parent.parts / f"fold-{fold}").selection, {})
