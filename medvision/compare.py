@@ -144,7 +144,7 @@ def _go_on(parent: "RunFolder", devices: int = 1, data: "OpenData | None" = None
     try:
         left = finish(parent, devices=devices, data=data)
     except InterruptedTrainingError as stop:
-        raise InterruptedTrainingError(
+        raise type(stop)(
             "interrupted; what is finished is kept, and this goes on: "
             f"python -m medvision.compare --resume {parent.path}"
         ) from stop

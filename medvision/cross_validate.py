@@ -167,7 +167,7 @@ def _run(
 ) -> "RunFolder":
     from medvision.folds import finish, is_gathered, read_plan, run_folds
     from medvision.parts import unfinished
-    from medvision.training import InterruptedTrainingError
+    from medvision.training import InterruptedTrainingError, TerminatedTrainingError
 
     again = ["medvision.cross_validate", "--resume", str(parent.path)]
     if options.folds is not None:
@@ -179,9 +179,9 @@ def _run(
         tested = parts[0].experiment.evaluation.test is not False or is_gathered(parent)
         left = finish(parent, parts) if tested else unfinished(parent, parts)
     except (InterruptedTrainingError, KeyboardInterrupt) as stop:
-        raise InterruptedTrainingError(
-            f"interrupted; what is finished is kept, this goes on: python -m {' '.join(again)}"
-        ) from stop
+        # A scheduler tells by the exit code whether to start the job again.
+        kind = TerminatedTrainingError if isinstance(stop, TerminatedTrainingError) else InterruptedTrainingError
+        raise kind(f"interrupted; what is finished is kept, this goes on: python -m {' '.join(again)}") from stop
     if left:
         names = ", ".join(part.name for part in left)
         print(f"\nnot pooled yet, these are not finished: {names}")

@@ -7,10 +7,10 @@ from typing import Any
 from filelock import FileLock
 
 from medvision.choices import all_inner_parts, choices_folder, choose, read_choice
+from medvision.config.differences import differences
 from medvision.config.settings import Experiment, mode_of
 from medvision.config.yaml_file import read_values, values_of
 from medvision.data.folds import are_given, fold_count
-from medvision.data.table import MOST_LISTED
 from medvision.datamodules.base import DataModule
 from medvision.errors import ConfigError, DataError, RunError
 from medvision.parts import OpenData, Part, part_folder, run_parts, unfinished
@@ -116,25 +116,15 @@ def join_parent(parent: RunFolder, text: str, plan: Mapping[str, Any]) -> None:
             return
         there = _asked(read_values(parent.experiment), read_plan(parent))
     here = _asked(values_of(text), plan)
-    differing = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    differing = differences(there, here)
     if differing:
-        told = ", ".join(
-            f"{name} is {there.get(name)} there and {here.get(name)} here" for name in differing[:MOST_LISTED]
-        )
-        raise ConfigError(f"{parent.path}: holds another cross-validation: {told}; give another --parent")
+        raise ConfigError(f"{parent.path}: holds another cross-validation: {differing}; give another --parent")
 
 
 def _asked(values: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
     """All settings, and the options that are part of the plan."""
     options = {f"--{name}": plan[name] for name in ("folds", "repeats", "choose")}
-    return {**_flatten(values), **options}
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
+    return {**values, **options}
 
 
 @reads_run

@@ -22,13 +22,13 @@ from medvision.evaluation.predictions import prediction_table
 from medvision.evaluation.segmentation import segmentation_table
 from medvision.mask_scoring import MaskScorer, mask_names
 from medvision.models.checkpoints import read_checkpoint
+from medvision.nodes import on_one_device
 from medvision.runs import RunFolder, write_table
 from medvision.tasks.base import Task
 from medvision.tasks.baseline import BaselineTask
 from medvision.training import build_task, build_trainer
 
 MEASURED_AT_ONCE = 64
-SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
 
 
 def load_best(experiment: Experiment, run: RunFolder, datamodule: DataModule) -> Task:
@@ -100,7 +100,7 @@ def predict(
         trainer = None
     if trainer is None:
         # One device is enough to predict, and gives the numbers that several would.
-        alone = {key: value for key, value in experiment.trainer.items() if key not in SEVERAL_DEVICES}
+        alone = on_one_device(experiment.trainer)
         trainer = build_trainer(experiment.model_copy(update={"trainer": alone}), [], [], 1)
     collector = next(callback for callback in trainer.callbacks if isinstance(callback, PredictionCollector))
     if isinstance(datamodule, MaskedDataModule) and datamodule.mask_classes:

@@ -25,6 +25,7 @@ from medvision.errors import ConfigError, RunError
 from medvision.runs import RunFolder, create_run, link_latest
 
 RUN_VARIABLE = "MEDVISION_RUN"
+SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
 # Names of jobs that are a shell, in which somebody starts processes by hand; Lightning leaves them out, too.
 SHELLS = ("bash", "interactive")
 STORE_KEY = "medvision/run"
@@ -98,6 +99,15 @@ def is_alone(trainer: Mapping[str, Any]) -> bool:
         trainer: the section of the experiment.
     """
     return _count(trainer.get("devices", 1)) == 1 and trainer.get("num_nodes") in (None, 1)
+
+
+def on_one_device(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of an experiment without what asks for several devices.
+
+    Args:
+        trainer: the section.
+    """
+    return {key: value for key, value in trainer.items() if key not in SEVERAL_DEVICES}
 
 
 def is_first(experiment: Experiment) -> bool:

@@ -16,10 +16,10 @@ from medvision.models.backbones import head_names
 from medvision.models.baseline import BaselineNetwork
 from medvision.models.grad_cam import grad_cam
 from medvision.models.segmenters import Segmenter
+from medvision.nodes import on_one_device
 from medvision.tasks.base import Task
 from medvision.training import build_trainer
 
-SEVERAL_DEVICES = ("devices", "strategy", "num_nodes", "sync_batchnorm")
 GPU_ONLY = ("gpu", "cuda")
 
 
@@ -63,7 +63,7 @@ class TorchNetwork:
 
 
 def _one_device(experiment: Experiment) -> dict[str, Any]:
-    alone = {key: value for key, value in experiment.trainer.items() if key not in SEVERAL_DEVICES}
+    alone = on_one_device(experiment.trainer)
     if torch.cuda.is_available():
         return alone
     if alone.get("accelerator") in GPU_ONLY:

@@ -9,7 +9,7 @@ import pytest
 from medvision import callbacks, compare, comparing, report
 from medvision.errors import ConfigError, DataError, RunError
 from medvision.runs import RunFolder, read_json, read_table
-from medvision.training import InterruptedTrainingError
+from medvision.training import InterruptedTrainingError, TerminatedTrainingError
 from tests.finished_runs import write_finished_run
 from tests.kinds import KINDS, write_experiment
 from tests.reports.compared import draw_table
@@ -103,15 +103,17 @@ def test_a_run_that_is_not_there_and_one_that_is_no_comparison(runs, tmp_path):
         compare.main(["--resume", runs[0]])
 
 
-def test_an_interrupted_comparison_says_how_it_goes_on(runs, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [InterruptedTrainingError, TerminatedTrainingError])
+def test_an_interrupted_comparison_says_how_it_goes_on(runs, tmp_path, monkeypatch, kind):
     parent = compare.main([*runs, f"--output={tmp_path / 'out'}"])
 
     def stop(*_, **__):
-        raise InterruptedTrainingError("interrupted; of a part")
+        raise kind("interrupted; of a part")
 
     monkeypatch.setattr(comparing, "run_models", stop)
-    with pytest.raises(InterruptedTrainingError, match=f"python -m medvision.compare --resume {parent.path}$"):
+    with pytest.raises(kind, match=f"python -m medvision.compare --resume {parent.path}$") as told:
         compare.main(["--resume", str(parent.path)])
+    assert type(told.value) is kind
 
 
 def test_as_users_call_it(tmp_path):

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medvision import callbacks, cross_validate, fit, tracking
-from medvision.errors import ConfigError, DataError, RunError
+from medvision import callbacks, cross_validate, fit, folds, tracking
+from medvision.errors import ConfigError, DataError, MedvisionError, RunError
 from medvision.evaluate import main as evaluate
 from medvision.runs import RunFolder, read_json, read_table
+from medvision.training import TerminatedTrainingError
 from tests.kinds import KINDS, same_weights, write_experiment
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +132,19 @@ def test_a_killed_cross_validation_goes_on_where_it_stopped(folder, whole, tmp_p
     assert resumed.path == parent.path.resolve()
     assert first.best.stat().st_mtime_ns == trained
     check_same(whole, resumed)
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (TerminatedTrainingError("asked to end"), 143)])
+def test_a_stopped_cross_validation_says_how_it_goes_on_and_tells_the_scheduler(
+    folder, tmp_path, monkeypatch, stop, code
+):
+    def stopped(*_, **__):
+        raise stop
+
+    monkeypatch.setattr(folds, "run_folds", stopped)
+    with pytest.raises(MedvisionError, match="this goes on: python -m medvision.cross_validate --resume") as told:
+        run(folder, tmp_path)
+    assert told.value.exit_code == code
 
 
 @pytest.mark.slow

@@ -45,17 +45,7 @@ SIDEWAYS = {
     ("fit", "evaluate"),
 }
 # Torch takes seconds; a command imports it after its options were read.
-LATE_IMPORTS_ALLOWED = (
-    "fit",
-    "evaluate",
-    "predict",
-    "cross_validate",
-    "compare",
-    "cluster",
-    "sweep",
-    "report",
-    "samples",
-)
+LATE_IMPORTS_ALLOWED = tuple(command for command in FLOORS[-1] if command != "__main__")
 
 
 def modules() -> list[Path]:
