@@ -12,7 +12,7 @@ from medvision import callbacks, fit
 from medvision.errors import ConfigError, RunError
 from medvision.evaluate import main as evaluate
 from medvision.runs import read_table
-from tests.kinds import KINDS, Kind, run, same_weights, write_experiment
+from tests.kinds import KINDS, Kind, run, same_weights, weights, write_experiment
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -211,3 +211,13 @@ def test_mirrored_predictions_are_averaged(kind, folder, tmp_path):
     )
     assert same_weights(plain.best, flipped.best)
     assert plain.predictions.read_bytes() != flipped.predictions.read_bytes()
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_weights_of_other_types_train_and_are_evaluated_again_alike(kind, folder, tmp_path, precision):
+    finished = run(folder, tmp_path, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
+    types = {values.dtype for values in weights(finished.best).values() if values.is_floating_point()}
+    assert types == {torch.bfloat16 if precision == "bf16-true" else torch.float64}
+    before = finished.predictions.read_bytes()
+    evaluate([str(finished.path)])
+    assert finished.predictions.read_bytes() == before

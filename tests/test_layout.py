@@ -21,6 +21,8 @@ FLOORS = (
     ("choices",),
     ("folds", "learning_curves"),
     ("answers", "comparing", "sweeps"),
+    ("exporting",),
+    ("application",),
     (
         "fit",
         "evaluate",
@@ -29,6 +31,8 @@ FLOORS = (
         "compare",
         "cluster",
         "sweep",
+        "export",
+        "app",
         "report",
         "samples",
         "__main__",

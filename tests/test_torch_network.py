@@ -111,7 +111,7 @@ def test_a_run_of_a_gpu_is_asked_without_one(tmp_path, pixels, options):
     )
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
 def test_other_precisions_are_those_of_the_training(tmp_path, pixels, precision):
     usual = open_network(tmp_path, "small").ask(pixels)["probabilities"]
     found = open_network(tmp_path, "small", f"--trainer.precision={precision}").ask(pixels)["probabilities"]
@@ -119,3 +119,12 @@ def test_other_precisions_are_those_of_the_training(tmp_path, pixels, precision)
     np.testing.assert_allclose(found, usual, atol=1e-6 if precision == "64-true" else 0.02)
     if precision != "64-true":
         assert (found != usual).any()
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_evidence_of_weights_in_other_types(tmp_path, pixels, precision):
+    classes = np.zeros(len(pixels), np.int64)
+    usual, _ = open_network(tmp_path, "small").evidence(pixels, classes)
+    found, _ = open_network(tmp_path, "small", f"--trainer.precision={precision}").evidence(pixels, classes)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, usual, atol=1e-5 if precision == "64-true" else 0.1)

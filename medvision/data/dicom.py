@@ -105,9 +105,10 @@ def read_pixels(path: Path, frame: int | None = None) -> npt.NDArray[np.uint8]:
         raise ImageError(f"{path}: has no frame {index}, its {count} frames are counted from 0")
     pixels = _module(path, "pydicom.pixels")
     try:
-        # Deflated files have no offsets: they must be inflated as a whole. All others give up one frame alone.
-        whole = _module(path, "pydicom").dcmread(path) if _syntax(header) == DEFLATED else path
-        stored = pixels.pixel_array(whole, index=index)
+        with path.open("rb") as file:
+            # Deflated files have no offsets: they must be inflated as a whole. All others give up one frame alone.
+            whole = _module(path, "pydicom").dcmread(file) if _syntax(header) == DEFLATED else file
+            stored = pixels.pixel_array(whole, index=index)
         _lift_functional_groups(header, index)
         photometric = header.get("PhotometricInterpretation", "MONOCHROME2")
         if photometric == "PALETTE COLOR":
@@ -140,7 +141,9 @@ def read_header(path: Path, tags: list[str]) -> Any:
     with understood(path):
         _check_inflated(path)
         try:
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+            # Opened here, not by pydicom: a file in memory has no path for it.
+            with path.open("rb") as file:
+                return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
         except pydicom.errors.InvalidDicomError as error:
             raise ImageError(f"{path}: not a DICOM file: no `DICM` after the first 128 bytes") from error
 

@@ -4,6 +4,7 @@ Pillow decodes everything but DICOM: it gives the pixels of OpenCV at nearly its
 OpenCV half accepts, and knows palettes, transparency and the orientation.
 """
 
+import os
 import re
 import struct
 import warnings
@@ -176,7 +177,7 @@ def _what_it_is(file: BinaryIO) -> str:
 def check_end_of_png(path: Path, file: BinaryIO) -> None:
     """Refuse a PNG whose end is missing."""
     # Pillow accepts a PNG without its last chunk: harmless for the pixels, but the copy is not whole
-    file.seek(max(0, path.stat().st_size - 2**20))
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 2**20))
     if _PNG_END not in file.read():
         raise ImageError(f"{path}: damaged or truncated: the end of the PNG is missing")
 

@@ -36,7 +36,7 @@ def sliding_window(
     lefts = window_starts(padded.shape[-1], size, overlap)
     places = list(product(range(len(images)), tops, lefts))
     weight = window_weights(size).to(images.device)
-    sums, weights = None, torch.zeros(padded.shape[-2:], device=images.device)
+    sums, weights = None, torch.zeros(padded.shape[-2:], dtype=torch.float32, device=images.device)
     for top, left in product(tops, lefts):
         weights[top : top + size, left : left + size] += weight
     for first in range(0, len(places), batch_size):

@@ -103,8 +103,9 @@ class Task(LightningModule):
         return self.network(self.normalise(images))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S) uint8 as the network sees them, float32."""
-        normalised = images.float().sub(self.pixel_mean * 255).div(self.pixel_std * 255)
+        """Images (B, C, S, S) uint8 as the network sees them, in the type of its weights (float32 but for `*-true`)."""
+        mean, std = (values.float() * 255 for values in (self.pixel_mean, self.pixel_std))
+        normalised = images.float().sub(mean).div(std).to(self.pixel_mean.dtype)
         return normalised.contiguous(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -37,20 +37,22 @@ class ClassificationLoss(nn.Module):
             target: int64 (B,) class numbers, or float32 (B, K) of zeros and ones for several labels at once.
         """
         logits = logits.float()
-        return self._several(logits, target) if self.multilabel else self._one(logits, target)
+        # A precision such as `bf16-true` turns every buffer, too.
+        weights = None if self.weights is None else self.weights.float()
+        return self._several(logits, target.float(), weights) if self.multilabel else self._one(logits, target, weights)
 
-    def _one(self, logits: Tensor, target: Tensor) -> Tensor:
+    def _one(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         if self.gamma is None:
-            return F.cross_entropy(logits, target, self.weights, label_smoothing=self.smoothing)
-        losses = F.cross_entropy(logits, target, self.weights, label_smoothing=self.smoothing, reduction="none")
+            return F.cross_entropy(logits, target, weights, label_smoothing=self.smoothing)
+        losses = F.cross_entropy(logits, target, weights, label_smoothing=self.smoothing, reduction="none")
         truth = logits.softmax(dim=1).gather(1, target[:, None]).squeeze(1)
         losses = _focus(truth, self.gamma) * losses
         # Torch's weighted mean divides by the weights of the batch; so does this one.
-        return losses.mean() if self.weights is None else losses.sum() / self.weights[target].sum()
+        return losses.mean() if weights is None else losses.sum() / weights[target].sum()
 
-    def _several(self, logits: Tensor, target: Tensor) -> Tensor:
+    def _several(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         smoothed = target * (1 - self.smoothing) + self.smoothing / 2
-        losses = F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=self.weights, reduction="none")
+        losses = F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights, reduction="none")
         if self.gamma is not None:
             probability = logits.sigmoid()
             losses = _focus(torch.where(target > 0.5, probability, 1 - probability), self.gamma) * losses

@@ -73,3 +73,13 @@ def test_gradients_of_a_certain_case_are_finite(multilabel, target, gamma):
 def test_losses_are_finite_in_half_precision(batch):
     logits, target = batch
     assert loss("focal")(logits.bfloat16(), target).dtype == torch.float32
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_a_loss_that_was_turned_to_half_precision_is_computed_in_single(multilabel):
+    logits = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
+    target = torch.tensor([[1.0, 0.0], [0.0, 1.0]]) if multilabel else torch.tensor([0, 1])
+    whole = loss(multilabel=multilabel, weights=torch.tensor([1.0, 2.0]))
+    half = loss(multilabel=multilabel, weights=torch.tensor([1.0, 2.0])).bfloat16()
+    given = target.bfloat16() if multilabel else target
+    assert torch.equal(half(logits.bfloat16(), given), whole(logits, target))
