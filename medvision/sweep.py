@@ -123,6 +123,7 @@ def _run(
 ) -> "RunFolder":
     from filelock import FileLock
 
+    from medvision.sweeps.storage import telling_of_loss
     from medvision.sweeps.worker import Worker
 
     print(f"sweep folder: {folder.path}", flush=True)
@@ -131,7 +132,9 @@ def _run(
             f"note: trials are compared by the best epoch of {sweep.file.metric.name}, but each keeps the network that "
             f"is best by {experiment.monitor}; checkpoint.monitor: {sweep.file.metric.name} makes them one"
         )
-    Worker(folder, sweep, store, options.workers).run()
+    with telling_of_loss(folder):
+        Worker(folder, sweep, store, options.workers).run()
+        rows = store.rows()
     # Late, as it brings the datamodules and the tasks.
     from medvision.sweeps.winner import end_sweep
 
@@ -139,7 +142,7 @@ def _run(
         # Of several machines the first one ends the sweep.
         if not folder.finished:
             test = experiment is None or experiment.evaluation.test is not False
-            found = end_sweep(folder, sweep, store.rows(), name=store.name, seed=store.seed, test=test)
+            found = end_sweep(folder, sweep, rows, name=store.name, seed=store.seed, test=test)
             if found["best"] is None:
                 raise RunError(f"no trial has a value of {sweep.file.metric.name}; see {folder.trials}")
     print(f"best experiment: {folder.best_experiment}")

@@ -9,7 +9,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 
-from medvision.errors import ConfigError
+from medvision.errors import ConfigError, RunError
 from medvision.runs import RunFolder
 from medvision.sweeps.file import Sweep
 
@@ -52,6 +52,26 @@ def join_study(folder: RunFolder, url: str | None = None) -> tuple[Study, BaseSt
         return optuna.load_study(storage=storage, study_name=_name(folder)), storage
 
 
+@contextmanager
+def telling_of_loss(folder: RunFolder) -> Iterator[None]:
+    """Say in one line that the database of a sweep no longer answers.
+
+    Raises:
+        RunError: it does not.
+    """
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise RunError(
+            f"the database of this sweep no longer answers: {_reason(error)}; what is finished is kept, this goes on "
+            f"once it does: python -m medvision.sweep --resume {folder.path} --storage URL"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error.__cause__ or error).strip().partition("\n")[0]
+
+
 def _name(folder: RunFolder) -> str:
     return f"{folder.path.parent.name}/{folder.path.name}"
 
@@ -70,8 +90,7 @@ def _told(url: str | None) -> Iterator[None]:
     except ImportError as error:
         raise ConfigError(f"--storage {shown}: install the driver of this database: {error}") from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError) as error:
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise ConfigError(f"--storage {shown}: cannot be used: {reason}") from None
+        raise ConfigError(f"--storage {shown}: cannot be used: {_reason(error)}") from None
     except KeyError:
         raise ConfigError(
             f"--storage {shown}: does not hold the trials of this sweep; give the one that it was begun with"

@@ -75,8 +75,11 @@ class Worker:
                     self._renew()
             finally:
                 self._display.close()
-                for trial in filter(None, self._slots):
+                running = [trial for trial in self._slots if trial is not None]
+                # All of them first: where the database is lost, none can be given back.
+                for trial in running:
                     trial.kill()
+                for trial in running:
                     self._store.release(trial.number)
 
     def _over(self) -> bool:

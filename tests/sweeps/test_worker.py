@@ -10,10 +10,13 @@ import pytest
 from medvision.errors import RunError
 from medvision.runs import RunFolder
 from medvision.sweeps import worker
+from medvision.sweeps.file import read_sweep
 from medvision.sweeps.lease import is_alive
+from medvision.sweeps.storage import create_study, telling_of_loss
+from medvision.sweeps.study import TrialStore
 from medvision.sweeps.trial import run_of
 from medvision.sweeps.worker import InterruptedSweepError, TerminatedSweepError, Worker
-from tests.sweeps.sweep_files import begin, join
+from tests.sweeps.sweep_files import begin, join, write_sweep
 
 ROOT = Path(__file__).parents[2]
 DRIVE = Path(__file__).with_name("drive.py")
@@ -74,6 +77,31 @@ def test_a_sweep_whose_trials_all_fail_ends_with_the_reason(tmp_path):
     ):
         Worker(run, sweep, store, 1).run()
     assert len(store.rows()) == 3
+
+
+def test_a_database_that_is_lost_is_told_and_no_trial_is_left_running(tmp_path, monkeypatch):
+    hold, database = tmp_path / "hold", tmp_path / "trials.db"
+    hold.touch()
+    monkeypatch.setenv("FAKE_HOLD", str(hold))
+    monkeypatch.setenv("FAKE_EPOCHS", "6")
+    run, sweep = RunFolder(tmp_path / "sweep-tries" / "1"), read_sweep(write_sweep(tmp_path))
+    run.path.mkdir(parents=True)
+    store = TrialStore(run, sweep, *create_study(run, sweep, 7, f"sqlite:///{database}"))
+    started = []
+
+    class Lost(Worker):
+        def _renew(self):
+            begun = [run_of(run, number).path / "computed.txt" for number in (0, 1)]
+            if all(file.is_file() and len(file.read_text().splitlines()) == 4 for file in begun):
+                started.extend(int(file.read_text().split()[1]) for file in begun)
+                database.write_bytes(b"no database" * 1000)
+            super()._renew()
+
+    words = r"no longer answers: .*not a database; .*--resume .* --storage URL"
+    with pytest.raises(RunError, match=words), telling_of_loss(run):
+        Lost(run, sweep, store, 2).run()
+    assert len(started) == 2
+    assert not any(is_alive(process) for process in started)
 
 
 def test_a_metric_that_nobody_logs_ends_the_sweep(tmp_path):
