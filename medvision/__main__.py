@@ -10,7 +10,19 @@ from medvision.command import DISTRIBUTION, run
 from medvision.config.suggestions import suggest
 from medvision.errors import ConfigError
 
-VERBS = ("fit", "evaluate", "predict", "cross_validate", "compare", "cluster", "sweep", "export", "app", "report", "samples")
+VERBS = (
+    "fit",
+    "evaluate",
+    "predict",
+    "cross_validate",
+    "compare",
+    "cluster",
+    "sweep",
+    "export",
+    "app",
+    "report",
+    "samples",
+)
 PACKAGE = Path(__file__).parent
 
 

@@ -52,7 +52,7 @@ def open_model(run: str | Path | RunFolder) -> Model:
 def _open_all(folder: RunFolder) -> Model:
     opened = [_open(one) for one in member_runs(folder)]
     first = opened[0]
-    datamodule = _datamodule(first.experiment)
+    datamodule = datamodule_of(first.experiment)
     tables = [read_table(one.folder.split) for one in opened]
     return Model(
         name=f"{first.experiment.name}/{folder.path.name}",
@@ -114,8 +114,12 @@ def _read_range(path: Path) -> TrainingRange:
         raise RunError(f"{path}: damaged, or of another version of medvision; without it predict works, too") from error
 
 
-def _datamodule(experiment: Experiment) -> DataModule:
-    """The datamodule of an experiment, not set up: its data set may be elsewhere or gone."""
+def datamodule_of(experiment: Experiment) -> DataModule:
+    """The datamodule of an experiment, not set up: its data set may be elsewhere or gone.
+
+    Raises:
+        ConfigError: a class of somebody else's that it names cannot be imported.
+    """
     kind = find_class("data", experiment.data["name"])
     settings = typed_arguments("data", experiment.data)
     return kind(**settings, split=experiment.split, seed=experiment.seed)

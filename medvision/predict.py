@@ -1,10 +1,12 @@
-"""Ask a trained run, or all folds of a cross-validation, what images show: classes, masks, or both.
+"""Ask a trained run, all folds of a cross-validation, or an exported model what images show: classes, masks, or both.
 
-Only the run folder and the images are needed, not the data set. Images are files, folders, patterns
-("scans/*.png"), DICOM folders, or a table (.csv) with a column `image` of paths below its folder:
+Only the run folder and the images are needed, not the data set; of an exported model its file (.onnx, needs no torch)
+or its folder. Images are files, folders, patterns ("scans/*.png"), DICOM folders, or a table (.csv) with a column
+`image` of paths below its folder:
 
     python -m medvision.predict runs/double_contour/latest new/knee_1.png new/knee_2.png
     python -m medvision.predict runs/nerve_us/latest scans --output answers --overlay
+    python -m medvision.predict nerve_us.onnx scans --output answers
 
 A run that was stopped goes on with the same command. Images that cannot be read are listed and left out: exit code 3.
 In Python: `from medvision.predict import predict; predict("runs/double_contour/latest", "new/knee_1.png")`.
@@ -60,9 +62,8 @@ def main(argv: list[str]) -> "Answers":
     asked = find_images(options.images, without=options.output)
     from medvision.answering.folder import plain_rows
     from medvision.answering.session import Extras, answer
-    from medvision.answers import open_model
 
-    model = open_model(options.run)
+    model = _open(options.run)
     answers = answer(
         model,
         asked,
@@ -89,7 +90,9 @@ def main(argv: list[str]) -> "Answers":
 def _parse(argv: list[str]) -> Namespace:
     """The options, after everything that can be refused without reading anything."""
     parser = Parser("predict", __doc__)
-    parser.add_argument("run", metavar="RUN", help="a run folder, that of a cross-validation, or `latest`")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run folder, that of a cross-validation, `latest`, or an exported model"
+    )
     parser.add_argument("images", metavar="IMAGES", nargs="+", help="files, folders, patterns, or tables of images")
     parser.add_argument("--output", metavar="DIR", type=Path, help="write tables, masks and pictures into this folder")
     parser.add_argument(
@@ -134,7 +137,8 @@ def predict(
     mean of their probabilities and maps, and the mean of their thresholds.
 
     Args:
-        run: a run folder, that of a cross-validation, or `latest`.
+        run: a run folder, that of a cross-validation, or `latest`; or what `medvision.export` has written of one: an
+            ONNX file, or a folder as the Hugging Face Hub has it.
         images: one or several: files; folders, which are searched; patterns such as `scans/*.png`; tables (`.csv`) with
             a column `image`; arrays (H, W) or (H, W, 3), RGB, uint8 or uint16. A file with several frames is as many
             images.
@@ -150,10 +154,12 @@ def predict(
         elsewhere), of folds also `sd_area_<class>`; `mask`, an array (H, W) uint8 of class numbers at the size of the
         original, or with `output` the path of its file below it. `unlike`, in what the image differs from those of the
         training, empty where in nothing (absent where the run does not know). `trained_on`, whether a network has
-        learned from this very file or was tuned on it, so that the answer says nothing of new ones; None of an array.
+        learned from this very file or was tuned on it, so that the answer says nothing of new ones; None of an array,
+        and of an exported model, which takes no list of files along.
 
     Raises:
         RunError: no trained run.
+        ModelError: an exported model that cannot be asked, or an extra that it needs.
         DataError: images that are missing or cannot be read, a line each.
         ConfigError: pictures without a folder, or a folder that holds other things.
     """
@@ -162,17 +168,37 @@ def predict(
 
     from medvision.answering.asked import find_images
     from medvision.answering.session import Extras, answer
-    from medvision.answers import open_model
 
     several = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
     folder = None if output is None else Path(output)
     asked = find_images(several, without=folder)
     words = [f"array {one.shape}" if isinstance(one, np.ndarray) else str(Path(one).absolute()) for one in several]
     extras = Extras(overlay=overlay, gradcam=gradcam)
-    answers = answer(open_model(run), asked, output=folder, words=words, extras=extras)
+    answers = answer(_open(run), asked, output=folder, words=words, extras=extras)
     if on_bad_image == "error" and len(answers.skipped):
         raise DataError(*answers.skipped["reason"])
     return answers.images
+
+
+def _open(run: "str | Path | RunFolder") -> "Model":
+    """A run, or an exported model; what asks an ONNX file imports no torch."""
+    path = Path(run) if isinstance(run, str | Path) else run.path
+    # Late imports: torch takes seconds, and need not be installed to ask an ONNX file.
+    if path.suffix.lower() == ".onnx" and not path.is_dir():
+        from medvision.answering.exported import open_exported
+
+        return open_exported(path)
+    if path.is_file() and path.name != "latest":
+        raise ConfigError(f"{path}: is a file; expected a run folder, an exported folder, or an .onnx file")
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(f"{path}: a run needs torch: pip install {DISTRIBUTION}; an .onnx file does without")
+    if (path / "config.json").is_file() and not (path / "experiment.yaml").is_file():
+        from medvision.exporting.huggingface import open_huggingface
+
+        return open_huggingface(path)
+    from medvision.answers import open_model
+
+    return open_model(run)
 
 
 def _tell_skipped(answers: "Answers", output: Path | None) -> None:

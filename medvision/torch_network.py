@@ -93,7 +93,7 @@ def _features(network: nn.Module) -> Iterator[Callable[[int], Tensor | None]]:
             return torch.stack(taken).mean(dim=0)
         return torch.cat(taken).mean(dim=0, keepdim=True) if taken and count == 1 else None
 
-    handle = _hook(network, lambda given: taken.append(_pooled(given)))
+    handle = hook_features(network, taken.append)
     try:
         yield features
     finally:
@@ -101,15 +101,24 @@ def _features(network: nn.Module) -> Iterator[Callable[[int], Tensor | None]]:
             handle.remove()
 
 
-def _hook(network: nn.Module, take: Callable[[Tensor], None]) -> Any:
+def hook_features(network: nn.Module, take: Callable[[Tensor], None]) -> Any:
+    """Let somebody take the features (B, F) that the head of a network is given, whenever it answers.
+
+    Args:
+        network: a backbone, a segmenter or a baseline.
+        take: is given them.
+
+    Returns:
+        The handle of the hook; None of a network that does not tell.
+    """
     if isinstance(network, BaselineNetwork):
-        return network.features.register_forward_hook(lambda module, given, found: take(found))
+        return network.features.register_forward_hook(lambda module, given, found: take(_pooled(found)))
     if isinstance(network, Segmenter):
-        return network.encoder.register_forward_hook(lambda module, given, found: take(found[-1]))
+        return network.encoder.register_forward_hook(lambda module, given, found: take(_pooled(found[-1])))
     names = [name for name in head_names(network) if name in dict(network.named_modules())]
     if not names:
         return None
-    return network.get_submodule(names[0]).register_forward_pre_hook(lambda module, given: take(given[0]))
+    return network.get_submodule(names[0]).register_forward_pre_hook(lambda module, given: take(_pooled(given[0])))
 
 
 def _pooled(given: Tensor) -> Tensor:

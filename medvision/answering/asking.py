@@ -239,7 +239,7 @@ def _unlike(model: Model, said: list[Said], original: Original) -> str | None:
 
 
 def _is_known(model: Model, asked: Asked, original: Original) -> bool | None:
-    if original.digest is None:
+    if original.digest is None or model.known is None:
         return None
     tiles = model.preparation.tiles
     if tiles is None:

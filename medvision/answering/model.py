@@ -71,7 +71,8 @@ class Model:
         preparation: what is done to an image.
         batch_size: inputs at a time.
         patients: that temperatures and thresholds were chosen on.
-        known: SHA-256 of the images that a member has learned from or was tuned on.
+        known: SHA-256 of the images that a member has learned from or was tuned on; None of an exported network, which
+            does not tell.
         read: how the data set of the run reads an image by its whole name, where it has a way of its own.
         simulated: whether it was trained on images that a program drew.
     """
@@ -85,7 +86,7 @@ class Model:
     preparation: Preparation
     batch_size: int
     patients: int
-    known: frozenset[str]
+    known: frozenset[str] | None
     read: Callable[[str], npt.NDArray[Any]] | None = None
     simulated: bool = False
 

@@ -32,7 +32,8 @@ class Record:
         unit: `mm` or `px`: areas are in its square; empty without masks.
         called: what its mask and pictures are called below their folders; empty where none are written.
         unlike: in what the image differs from the training images, empty where in nothing; None if that is not known.
-        trained_on: whether a member has learned from this very image or was tuned on it; None of an array.
+        trained_on: whether a member has learned from this very image or was tuned on it; None of an array, and where
+            the model does not tell.
         pixels: the mask, (H, W) uint8, where it is not written.
     """
 

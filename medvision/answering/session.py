@@ -49,7 +49,7 @@ class Extras:
         if self.gradcam and not model.classes:
             problems.append("--gradcam: this run says no classes; --overlay shows its masks")
         elif self.gradcam and any(member.explainer is None for member in model.members):
-            problems.append("--gradcam: a baseline has no feature maps to look at; leave it out")
+            problems.append("--gradcam: a baseline or an ONNX file has no feature maps to look at; leave it out")
         if self.dicom_seg and not model.mask_classes:
             problems.append("--dicom-seg: this run draws no masks; leave it out")
         if self.dicom_seg:

@@ -49,7 +49,7 @@ class DataModule(LightningDataModule):
         batch_size: images a training step, of all devices together.
         num_workers: worker processes for loading; null chooses: one thread, or processes where a GPU waits for
             augmented images.
-        augmentation: `none`, `ultrasound`, `radiograph`, or the path of an albumentations file.
+        augmentation: `none`, `ultrasound`, `ultrasound_elastic`, `radiograph`, or the path of an albumentations file.
         cache: decode every image once, into a file that later runs share.
         on_bad_image: `error` stops at images that cannot be used and lists them all; `skip` leaves them out and lists
             them in the run folder.

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-# nnU-Net's choice: the standard deviation of the weights as a share of the window.
-SIGMA_SHARE = 1 / 8
+from medvision.models.window_places import window_starts, window_weights
 
 
 def sliding_window(
@@ -35,7 +34,7 @@ def sliding_window(
     tops = window_starts(padded.shape[-2], size, overlap)
     lefts = window_starts(padded.shape[-1], size, overlap)
     places = list(product(range(len(images)), tops, lefts))
-    weight = window_weights(size).to(images.device)
+    weight = torch.from_numpy(window_weights(size)).to(images.device)
     sums, weights = None, torch.zeros(padded.shape[-2:], dtype=torch.float32, device=images.device)
     for top, left in product(tops, lefts):
         weights[top : top + size, left : left + size] += weight
@@ -49,34 +48,3 @@ def sliding_window(
             sums[i, :, top : top + size, left : left + size] += one * weight
     assert sums is not None, "a batch holds at least one image"
     return sums.div_(weights)[..., :height, :width]
-
-
-def window_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Where windows begin along a side: the first at 0, the last so that it ends with the side, the others between.
-
-    Args:
-        length: of the side in pixels, at least `size`.
-        size: of a window in pixels.
-        overlap: least share that two neighbours have in common.
-
-    >>> window_starts(100, 40, 0.5)
-    [0, 20, 40, 60]
-    >>> window_starts(90, 40, 0.5)
-    [0, 17, 33, 50]
-    >>> window_starts(40, 40, 0.5)
-    [0]
-    """
-    step = max(int(size * (1 - overlap)), 1)
-    gaps = -(-(length - size) // step)
-    return [round(gap * (length - size) / gaps) for gap in range(gaps + 1)] if gaps else [0]
-
-
-def window_weights(size: int) -> Tensor:
-    """How much each pixel of a window counts, float32 (size, size) in (0, 1].
-
-    The smallest, in the corners, is about exp(-16). nnU-Net and MONAI raise all weights to 0.001 at least, which makes
-    them equal along the border of a window: there, at the border of the image, their seams show.
-    """
-    offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
-    row = torch.exp(-(offsets**2) / (2 * (SIGMA_SHARE * size) ** 2))
-    return torch.outer(row, row)

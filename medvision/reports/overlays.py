@@ -214,6 +214,8 @@ def draw_keys(title: str, keys: Sequence[tuple[Image.Image, str]], width: int, f
     places: list[tuple[int, int, Image.Image, str]] = []
     left = indent = round(font.getlength(f"{title}:")) + 14 if title else 0
     top = 0
+    if 2 * indent > width:
+        left, indent, top = 0, 0, line
     for key, text in keys:
         shown = fit_text(text, font, width - indent - key.width - 8)
         needed = key.width + 8 + round(font.getlength(shown))

@@ -1,5 +1,6 @@
 """The colours of mask classes, and masks as files that every viewer shows in them."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,16 @@ def palette_png(mask: npt.NDArray[np.uint8], path: Path) -> None:
         path: the file; its folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(palette_bytes(mask))
+    part.replace(path)
+
+
+def palette_bytes(mask: npt.NDArray[np.uint8]) -> bytes:
+    """A mask (H, W) uint8 as the bytes of a palette PNG, see `palette_png`."""
     picture = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
     picture.putpalette([value for number in range(256) for value in class_colour(number)])
-    part = path.with_name(f".{path.name}.part")
+    buffer = io.BytesIO()
     # 8 bits a pixel, also for two classes: every reader gives the numbers back.
-    picture.save(part, format="PNG", bits=8)
-    part.replace(path)
+    picture.save(buffer, format="PNG", bits=8)
+    return buffer.getvalue()

@@ -1,6 +1,6 @@
 """The run folder: its files by name, and how they are written and read."""
 
-from medvision.runs.files import read_json, read_table, read_text, replace_text, write_json, write_table
+from medvision.runs.files import read_json, read_table, read_text, replace_text, table_text, write_json, write_table
 from medvision.runs.folder import FOLDER_VARIABLE, Inside, RunFolder, create_run, link_latest, open_run, reads_run
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "read_text",
     "reads_run",
     "replace_text",
+    "table_text",
     "write_json",
     "write_table",
 ]

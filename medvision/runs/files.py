@@ -52,14 +52,19 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV; the file appears complete or not at all.
+    """Write a table as CSV, see `table_text`; the file appears complete or not at all."""
+    replace_text(path, table_text(table))
+
+
+def table_text(table: pd.DataFrame) -> str:
+    """A table as CSV.
 
     Text that a spreadsheet would run as a formula gets a quote before it, which `read_table` takes away again.
     """
     safe = _change_text(table, _FORMULA, lambda text: f"'{text}")
     text = safe.to_csv(index=False)
     # Of ends of lines, the writer sees only its own.
-    replace_text(path, safe.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text)
+    return safe.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text
 
 
 def read_table(path: Path) -> pd.DataFrame:

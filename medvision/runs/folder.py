@@ -86,6 +86,7 @@ class RunFolder:
     frames = Inside("frames", "Folder of what the network said of some validation images after each epoch.")
     animation_gif = Inside("figures/training.gif", "How the prediction formed during training.")
     animation_webp = Inside("figures/training.webp", "The same in a smaller file.")
+    exported = Inside("export", "Folder of exported models, and how far they agree with the run.")
     logs = Inside("logs", "Folder of TensorBoard and W&B files.")
 
     @property

@@ -122,7 +122,7 @@ def test_images_that_cannot_be_read_are_listed_and_asked_again(images, tmp_path)
         (model(), Extras(overlay=True), "--overlay: this run draws no masks"),
         (model(), Extras(dicom_seg=True), "--dicom-seg: this run draws no masks"),
         (model("maps"), Extras(gradcam=True), "--gradcam: this run says no classes"),
-        (model(), Extras(gradcam=True), "--gradcam: a baseline has no feature maps"),
+        (model(), Extras(gradcam=True), "--gradcam: a baseline or an ONNX file has no feature maps"),
         (both(), Extras(overlay=True), "pictures and DICOM files need a folder"),
     ],
 )

@@ -62,6 +62,10 @@ def test_distances_are_those_of_mahalanobis_with_a_diagonal(known):
     np.testing.assert_allclose(known.features.distances(features), expected)
 
 
+def test_the_farthest_image_itself_is_like_the_training_whoever_adds_up(known):
+    assert words(known, farness=1.0) == words(known, farness=1.001) == []
+
+
 def test_the_limit_is_the_farthest_of_training_and_validation():
     training = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     assert measure_range([1], [1], [], training).features.farthest == pytest.approx(1)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from medvision.models.windows import sliding_window, window_starts, window_weights
+from medvision.models.window_places import window_starts, window_weights
+from medvision.models.windows import sliding_window
 
 
 def images(*shape, seed=0):
@@ -69,7 +70,7 @@ def test_against_monai(shape, overlap):
 
     whole = images(2, 1, *shape)
     expected = inferers.sliding_window_inference(
-        whole, (32, 32), 4, predict, overlap=overlap, roi_weight_map=window_weights(32)
+        whole, (32, 32), 4, predict, overlap=overlap, roi_weight_map=torch.from_numpy(window_weights(32))
     )
     assert torch.allclose(sliding_window(predict, whole, 32, overlap), expected, atol=1e-5)
 
@@ -107,22 +108,3 @@ def test_windows_overlap_at_least_as_asked():
         assert starts[0] == 0
         assert starts[-1] == length - 32
         assert all(0 < after - before <= 16 for before, after in pairwise(starts))
-
-
-def test_weights_are_those_of_monai_down_to_a_thousandth():
-    utils = pytest.importorskip("monai.data.utils")
-    expected = utils.compute_importance_map((24, 24), mode="gaussian", sigma_scale=0.125)
-    assert torch.allclose(window_weights(24).clamp_min(1e-3), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("size", [1, 32, 33, 512])
-def test_weights_are_positive_and_symmetric(size):
-    weights = window_weights(size)
-    assert weights.min() > 0
-    assert torch.allclose(weights, weights.flip(0))
-    assert torch.equal(weights, weights.T)
-
-
-def test_the_centre_counts_most():
-    weights = window_weights(33)
-    assert weights[16, 16] == 1 == weights.max()

@@ -125,3 +125,11 @@ def test_a_legend_of_many_or_long_names_stays_in_its_width(number):
     # Every class has its key: the colour of its frame occurs.
     colours = {tuple(pixel) for pixel in np.asarray(legend).reshape(-1, 3).tolist()}
     assert {class_colour(k + 1) for k in range(number)} <= colours
+
+
+def test_keys_have_room_beneath_a_title_that_takes_the_line():
+    legend = draw_keys("network trained on SIMULATED images", [(mask_key(1), "fat")], 320, load_font(16))
+    assert legend.size == (320, 2 * (KEY + 10))
+    found = {tuple(pixel) for pixel in np.asarray(legend)[KEY + 10 :].reshape(-1, 3).tolist()}
+    assert class_colour(1) in found
+    assert (232, 234, 237) in found

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,11 +34,12 @@ def test_a_file_that_cannot_be_finished_leaves_the_one_before(tmp_path, monkeypa
     path = tmp_path / "mask.png"
     palette_png(MASK, path)
 
-    def fail(picture, file, **options):
-        file.write_bytes(b"half")
+    def fail(file, content):
+        with file.open("wb") as opened:
+            opened.write(content[: len(content) // 2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(Image.Image, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="disk full"):
         palette_png(MASK % 2, path)
     with Image.open(path) as file:

@@ -6,10 +6,13 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from PIL import Image
 
 from medvision.models.estimators import Estimator
+from medvision.models.small import SMALL
+from tests.answering.infos import info
 
 
 def images() -> list[bytes]:
@@ -180,3 +183,15 @@ def dicoms(folder: Path) -> list[bytes]:
         data.save_as(path, enforce_file_format=True)
         contents.append(path.read_bytes())
     return contents
+
+
+def write_exported_folder(folder: Path) -> Path:
+    """As `medvision.export --format huggingface` writes it, of a tiny network."""
+    folder.mkdir()
+    asked = {"trainer": {"accelerator": "cpu"}, "evaluation": {"flips": False, "window_overlap": 0.5}}
+    about = info(experiment={"model": {"task": "classification", "backbone": "two_layer_cnn"}, **asked})
+    config = {"pretrained_cfg": {"mean": [0.5], "std": [0.5]}, "medvision": about.model_dump(mode="json")}
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    safetensors.torch.save_file(SMALL["two_layer_cnn"](1, 2, 0.0).state_dict(), folder / "model.safetensors")
+    return folder

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from medvision.answering.exported import open_exported
+from medvision.answering.model_info import read_info
 from medvision.config.layers import read_layers
 from medvision.config.yaml_file import read_values
 from medvision.data.dicom_tags import dicom_tags
@@ -17,10 +19,12 @@ from medvision.datamodules.medmnist import MedMNIST
 from medvision.datamodules.table import read_labels
 from medvision.evaluation.decision import UNCHANGED, apply_decision
 from medvision.evaluation.predictions import check_predictions
+from medvision.exporting.huggingface import open_huggingface
 from medvision.inference import load_weights
 from medvision.models.checkpoints import read_checkpoint
 from medvision.models.estimators import Estimator
 from medvision.runs import RunFolder, read_json, read_table
+from tests.answering.infos import info
 from tests.security import seeds
 from tests.security.fuzzing import fuzz
 
@@ -153,6 +157,43 @@ def plan_target(folder):
     return read, seeds.PLANS
 
 
+def onnx_target(folder):
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    # Not above: without the extra it would skip all files.
+    from tests.answering.graphs import write_graph
+
+    path = folder / "a.onnx"
+
+    def read(content):
+        path.write_bytes(content)
+        assert open_exported(path).classes
+
+    masks = ("probabilities", "mask_probabilities", "features")
+    return read, [write_graph(path, *masks).read_bytes(), write_graph(path).read_bytes()]
+
+
+def metadata_target(folder):
+    def read(content):
+        assert read_info(content.decode("utf-8", "replace"), "a.onnx").preparation.inputs_each == 2
+
+    return read, [info(tiles={"rows": 1, "columns": 2}).model_dump_json().encode()]
+
+
+def exported_target(name):
+    """A file of an exported folder; the other one is whole."""
+
+    def target(folder):
+        path = seeds.write_exported_folder(folder / "exported") / name
+
+        def read(content):
+            path.write_bytes(content)
+            assert open_huggingface(path.parent).members
+
+        return read, [path.read_bytes()]
+
+    return target
+
+
 TARGETS = {
     "image": image_target,
     "array": array_target,
@@ -165,6 +206,10 @@ TARGETS = {
     "pickle": pickle_target,
     "estimator": estimator_target,
     "plan": plan_target,
+    "onnx": onnx_target,
+    "metadata": metadata_target,
+    "config": exported_target("config.json"),
+    "safetensors": exported_target("model.safetensors"),
 }
 
 
