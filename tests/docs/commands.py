@@ -117,14 +117,14 @@ def commands_of(page: Page) -> Iterator[Command]:
 
 
 def spellings(text: str) -> list[str]:
-    """A command with each choice of what it leaves to the reader, such as `[--split test|val]`."""
-    parts = re.split(r"( \[[^\]]*\](?= |$))", text)
+    """A command with each choice of what it leaves to the reader: `[--split test|val]`, `--format onnx|torch`."""
+    parts = re.split(r"( \[[^\]]*\](?= |$)|(?<= )\w+(?:\|\w+)+(?= |$))", text)
     return ["".join(chosen) for chosen in product(*(_choices(part) for part in parts))]
 
 
 def _choices(part: str) -> list[str]:
     optional = OPTIONAL.fullmatch(part)
     if optional is None:
-        return [part]
+        return part.split("|") if re.fullmatch(r"\w+(?:\|\w+)+", part) else [part]
     head, _, values = optional[1].replace("...", "").strip().rpartition(" ")
     return ["", *(" ".join(["", *head.split(), value]) for value in values.split("|"))]

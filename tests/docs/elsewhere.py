@@ -39,6 +39,19 @@ COMMANDS = (
         ),
         "python -m medvision.sweep --resume latest",
     ),
+    *_of(
+        "test_site.py",
+        ("builds the whole site", "test_the_site_is_built_without_a_warning_and_loads_nothing"),
+        "make docs",
+    ),
+    *_of(
+        "application/test_pages_in_browser.py",
+        (
+            "takes pictures in a browser; the test opens the same pages in it",
+            "test_the_demo_is_gone_through_with_the_keyboard",
+        ),
+        "python -m tests.application.app_pictures RUN IMAGE docs",
+    ),
     *_of("docs/test_commands.py", ITSELF, "make test", "make test-slow"),
     *_of("test_processes.py", WHEEL, "pip install .", "pip install .[dicom,parquet]"),
     *_of(

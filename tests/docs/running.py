@@ -37,7 +37,8 @@ BENCHMARKS = {
     "benchmarks/coverage.py": ["--repetitions=4", "--resamples=20"],
     "benchmarks/differences.py": ["--repetitions=2", "--resamples=20"],
     "benchmarks/extrapolation.py": ["--repetitions=1", "--resamples=20"],
-    "benchmarks/input.py": ["--images=20", "--rounds=1", "--memory"],
+    "benchmarks/head_circumference.py": ["runs/fetal_head_us/latest"],
+    "benchmarks/input.py": ["--images=20", "--rounds=1", "--memory", "20", "40"],
     "benchmarks/overhead.py": ["--images=24", "--epochs=1", "--rounds=1", "--size=32"],
     "benchmarks/cross_validation.py": ["--rounds=1"],
 }
@@ -50,6 +51,7 @@ DEPENDS = (
     "% interval",
     "patients with different classes",
     "different classes",
+    "0.02).",
     "  model.",
 )
 OVERRIDE = re.compile(r"--[a-z_]+(\.\w+)+=")
@@ -60,7 +62,8 @@ def concrete(text: str) -> str:
     for name, value in INSIDE.items():
         text = text.replace(name, value)
     for name, values in PLACEHOLDERS.items():
-        left = list(values)
+        # Only masks are laid over images.
+        left = ["runs/tissue_three_class/latest"] if name == "RUN" and "--overlay" in text else list(values)
         pattern = rf"(?<![\w./$'\"-]){re.escape(name)}(?![\w.\"'])"
         text = re.sub(pattern, lambda _, left=left: left.pop(0) if len(left) > 1 else left[0], text)
     return text
@@ -95,7 +98,7 @@ def _without(arguments: list[str], option: str) -> list[str]:
 
 
 def _fewer(arguments: list[str]) -> list[str]:
-    """Two sizes of a learning curve, two repeats and two combinations of a choice in place of many."""
+    """Two sizes of a learning curve, two repeats and two values of one choice in place of many."""
     result: list[str] = []
     option, count = "", 0
     for word in arguments:
@@ -108,7 +111,7 @@ def _fewer(arguments: list[str]) -> list[str]:
             word = "2"
         elif option == "--choose":
             count += 1
-            word = ",".join(word.split(",")[: 2 if count == 1 else 1])
+            word = ",".join(word.split(",")[:2]) if count == 1 else ""
         result += [word] if word else []
     return result
 
@@ -182,7 +185,9 @@ def _in_child(arguments: list[str]) -> tuple[str, int]:
 def run_benchmark(script: str, arguments: list[str], root: Path, store: Store) -> tuple[str, int]:
     """Run a script of `benchmarks/` with few repetitions."""
     less = BENCHMARKS.get(script, [])
-    named = {word.partition("=")[0] for word in less}
+    named = {word.partition("=")[0] for word in less if word.startswith("--")}
+    for word in less:
+        store.provide(word)
     kept = arguments
     for option in named:
         kept = _without(kept, option)
@@ -202,7 +207,8 @@ def missing(shown: tuple[str, ...], printed: str) -> list[str]:
     printed_words = [_skeleton(line) for line in short.splitlines()]
     lost = []
     for line in shown:
-        words = _skeleton(line.partition("…")[0])
+        # A word that goes on in what was left out is no whole one.
+        words = _skeleton(re.sub(r"\S*….*", "", line))
         # A row of answers begins with a file, and goes on with what the numbers say.
         last = 1 if words and "/" in words[0] else _numbers(words)
         begin = words[:last]

@@ -14,6 +14,7 @@ from medvision import cross_validate, export, fit
 from medvision.config import load_experiment
 from medvision.config.settings import Experiment
 from medvision.phantoms.sets import SETS, generate
+from tests.answering.test_torch_free import draw_dicom
 from tests.docs.pages import ROOT
 
 # So little that a training takes a second, and still whole: each split, each table, each page.
@@ -34,7 +35,6 @@ SMALLER = {
     "encoder: tu-tf_efficientnet_lite0": "encoder: tu-test_efficientnet",
     "backbone: densenet201": "backbone: vgg_small",
     "backbone: inception_resnet_v2": "backbone: two_layer_cnn",
-    "backbone: resnet18": "backbone: two_layer_cnn",
     "encoder: resnet18": "encoder: tu-test_resnet",
     "pretrained: true": "pretrained: false",
 }
@@ -181,3 +181,4 @@ def draw_scans(folder: Path) -> None:
     for number in range(3):
         image = np.random.default_rng(number).integers(0, 255, (60, 80), np.uint8)
         cv2.imwrite(str(folder / f"scan_{number}.png"), image)
+    draw_dicom(folder / "scan.dcm", image)

@@ -197,6 +197,10 @@ def test_every_choice_is_spelt_out():
     ]
 
 
+def test_a_choice_without_brackets_has_to_be_made():
+    assert spellings("a RUN --format onnx|torch") == ["a RUN --format onnx", "a RUN --format torch"]
+
+
 def test_a_language_that_nobody_can_try_is_an_error():
     with pytest.raises(ValueError, match="page.md:3: nobody knows how to try a block of 'fortran'"):
         kind_of(Block("page.md", 3, "fortran", "x", fenced=True))
