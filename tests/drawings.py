@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 
 def draw_folder(root: Path, patients: int = 18, images: int = 2, size: int = 32, classes: int = 2) -> Path:
@@ -41,3 +42,19 @@ def draw_masks(root: Path, patients: int = 18, images: int = 2, size: int = 32) 
             cv2.imwrite(str(root / "images" / name), (gain * image).clip(0, 255).astype(np.uint8))
             cv2.imwrite(str(root / "masks" / name), mask)
     return root
+
+
+def draw_dicom(path: Path, pixels: np.ndarray) -> None:
+    """A DICOM file of grey pixels (H, W) uint8, of the patient Ann, 0.5 x 0.25 mm each."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra dicom")
+    file = pydicom.Dataset()
+    file.file_meta = pydicom.dataset.FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    file.SOPClassUID, file.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, pydicom.uid.generate_uid()
+    file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID
+    file.PatientID, file.PixelSpacing = "Ann", [0.5, 0.25]
+    file.Rows, file.Columns = pixels.shape
+    file.SamplesPerPixel, file.PhotometricInterpretation, file.PixelRepresentation = 1, "MONOCHROME2", 0
+    file.BitsAllocated, file.BitsStored, file.HighBit = 8, 8, 7
+    file.PixelData = pixels.tobytes()
+    file.save_as(path, enforce_file_format=True)

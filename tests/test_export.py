@@ -20,7 +20,7 @@ from medvision.export import ParityError
 from medvision.exporting import session
 from medvision.predict import predict
 from medvision.runs import RunFolder, read_table
-from tests.answering.test_torch_free import draw_dicom
+from tests.drawings import draw_dicom
 from tests.kinds import KINDS, run, write_experiment
 
 QUICK = ("--trainer.max_epochs=1", "--evaluation.resamples=0")

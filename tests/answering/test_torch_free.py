@@ -14,6 +14,7 @@ from medvision.answering.asked import find_images
 from medvision.answering.session import answer
 from tests.answering.fakes import model
 from tests.answering.graphs import write_graph
+from tests.drawings import draw_dicom
 
 HEAVY = ("torch", "lightning", "timm", "segmentation_models_pytorch", "sklearn", "albumentations")
 REFUSED = (*HEAVY, "torchvision", "torchmetrics", "wandb", "optuna", "skops", "safetensors", "tensorboard")
@@ -50,21 +51,6 @@ def test_answering_imports_no_torch():
 def without_torch(*arguments):
     command = [sys.executable, "-c", WITHOUT, "predict", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def draw_dicom(path, pixels):
-    pydicom = pytest.importorskip("pydicom", reason="the extra dicom")
-    file = pydicom.Dataset()
-    file.file_meta = pydicom.dataset.FileMetaDataset()
-    file.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    file.SOPClassUID, file.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, pydicom.uid.generate_uid()
-    file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID
-    file.PatientID, file.PixelSpacing = "Ann", [0.5, 0.25]
-    file.Rows, file.Columns = pixels.shape
-    file.SamplesPerPixel, file.PhotometricInterpretation, file.PixelRepresentation = 1, "MONOCHROME2", 0
-    file.BitsAllocated, file.BitsStored, file.HighBit = 8, 8, 7
-    file.PixelData = pixels.tobytes()
-    file.save_as(path, enforce_file_format=True)
 
 
 def test_the_whole_command_answers_where_torch_is_not_installed(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medvision.predict import predict
-from tests.application.browser import Visitor, chromium, serve  # noqa: F401  (a fixture)
+from tests.application.browser import Visitor, serve
 from tests.data.test_dicom import write
 from tests.kinds import KINDS, run, write_experiment
 
@@ -44,7 +44,7 @@ def app(runs, tmp_path_factory):
 
 
 @pytest.fixture
-def visitor(app, chromium):  # noqa: F811
+def visitor(app, chromium):
     """A visitor whose browser asks no other computer for anything, and meets no error of its own."""
     one = Visitor(chromium, app.url)
     yield one
@@ -129,7 +129,7 @@ def test_a_file_of_too_many_bytes_is_refused_in_words(visitor, runs, tmp_path):
     assert "Answer:" not in visitor.text()
 
 
-def test_two_visitors_at_once_get_their_own_answers(app, chromium, runs, tmp_path):  # noqa: F811
+def test_two_visitors_at_once_get_their_own_answers(app, chromium, runs, tmp_path):
     visitors = [Visitor(chromium, app.url) for _ in range(2)]
     wanted = []
     for number, one in enumerate(visitors):
@@ -227,7 +227,7 @@ def test_other_sites_cannot_talk_to_the_app_through_the_browser(app, host, origi
 
 
 @pytest.mark.parametrize("size", [(1200, 900), (390, 700)])
-def test_the_notice_stays_in_sight(app, chromium, runs, files, size):  # noqa: F811
+def test_the_notice_stays_in_sight(app, chromium, runs, files, size):
     visitor = Visitor(chromium, app.url, size)
     visitor.open(address(runs[1], "predict"))
     visitor.hand_in(files[".png"])

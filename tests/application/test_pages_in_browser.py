@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from medvision.runs import RunFolder, read_table
-from tests.application.browser import Visitor, chromium, serve  # noqa: F401  (chromium is a fixture)
+from tests.application.browser import Visitor, serve
 from tests.application.discs import trained
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def app(tmp_path_factory, runs):
 
 
 @pytest.fixture
-def visitor(chromium, app):  # noqa: F811
+def visitor(chromium, app):
     visitor = Visitor(chromium, app.url)
     yield visitor
     visitor.close()

@@ -14,8 +14,8 @@ from medvision import cross_validate, export, fit
 from medvision.config import load_experiment
 from medvision.config.settings import Experiment
 from medvision.phantoms.sets import SETS, generate
-from tests.answering.test_torch_free import draw_dicom
 from tests.docs.pages import ROOT
+from tests.drawings import draw_dicom
 
 # So little that a training takes a second, and still whole: each split, each table, each page.
 SMALL = {
