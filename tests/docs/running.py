@@ -41,6 +41,7 @@ BENCHMARKS = {
     "benchmarks/input.py": ["--images=20", "--rounds=1", "--memory", "20", "40"],
     "benchmarks/overhead.py": ["--images=24", "--epochs=1", "--rounds=1", "--size=32"],
     "benchmarks/cross_validation.py": ["--rounds=1"],
+    "benchmarks/predict.py": ["--images=8", "--rounds=1", "--size=32"],
 }
 # Lines that say in words what the numbers were; `tests/reports` has them for numbers of each kind.
 DEPENDS = (
