@@ -30,7 +30,7 @@ test: $(STAMP)  ## the fast tests, on as many cores as there are
 	$(PY) -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: $(STAMP)  ## the slow tests: real training, several processes, a built wheel
-	$(PY) -m pytest -m slow
+	$(PY) -m pytest -m slow -n 2 --dist loadfile
 
 check: $(STAMP)  ## lint, format, types, and the documentation
 	$(PY) -m ruff check .
