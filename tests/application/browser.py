@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +28,13 @@ def find_chromium() -> str | None:
     return os.environ.get("MEDVISION_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def free_port() -> int:
+    """A port of this computer that nothing listens on; the system gives another one each time."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 class ServedApp:
     """The app in a process; its home, temporary, cache and working folders are its own, and empty at the start.
 
@@ -44,7 +52,8 @@ class ServedApp:
         variables = {"HOME": home, "TMPDIR": temporary, "XDG_CACHE_HOME": cache, "XDG_CONFIG_HOME": home}
         variables |= {"MEDVISION_CACHE": cache, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, str(Path(__file__).with_name("watched_app.py")), str(self.record)]
-        command += [*(str(Path(run).absolute()) for run in runs), "--no-browser"]
+        # A port of its own: two apps that start at the same moment may both find the first one free.
+        command += [*(str(Path(run).absolute()) for run in runs), "--no-browser", f"--port={free_port()}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=work, env={**os.environ, **variables}, stdout=log, stderr=subprocess.STDOUT

@@ -84,15 +84,15 @@ def test_the_demo_is_gone_through_with_the_keyboard(visitor, runs):
     run = runs[0]
     rows = [k for k, split in enumerate(read_table(run.predictions)["split"], start=1) if split == "test"]
     visitor.open(f"?page=demo&run={label_of(run)}")
-    assert f"Image 1 of {len(rows)}" in visitor.text()
-    assert visitor.page.locator("img").count() == 2
-    # Pictures come after the words; one that never does ends the wait with a failure.
-    visitor.page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+    visitor.page.get_by_text(f"Image 1 of {len(rows)}").wait_for()
+    # Pictures come after the words; what never comes ends the wait with a failure.
+    loaded = "[...document.images].every(one => one.complete && one.naturalWidth > 0)"
+    visitor.page.wait_for_function(f"document.images.length == 2 && {loaded}")
     for key, place in (("n", 2), ("n", 3), ("p", 2)):
         visitor.page.keyboard.press(key)
         visitor.page.wait_for_url(f"**image={rows[place - 1]}*")
         visitor.settle()
-        assert f"Image {place} of {len(rows)}" in visitor.text()
+        visitor.page.get_by_text(f"Image {place} of {len(rows)}").wait_for()
     # And without the letters: to the button, and Enter.
     button = visitor.page.get_by_role("button", name="Next")
     button.focus()
@@ -100,7 +100,7 @@ def test_the_demo_is_gone_through_with_the_keyboard(visitor, runs):
     visitor.page.wait_for_url(f"**image={rows[2]}*")
     visitor.page.reload()
     visitor.settle()
-    assert f"Image 3 of {len(rows)}" in visitor.text()
+    visitor.page.get_by_text(f"Image 3 of {len(rows)}").wait_for()
 
 
 def test_masks_are_gone_through(visitor, runs):
