@@ -10,9 +10,10 @@ import numpy as np
 
 from medvision.answering.inputs import Preparation
 from medvision.answering.model import Member, Model
-from medvision.config import find_class, load_experiment, typed_arguments
+from medvision.config import load_experiment
 from medvision.config.settings import Experiment
 from medvision.datamodules.base import DataModule
+from medvision.datamodules.creation import create_datamodule
 from medvision.datamodules.medmnist import MedMNIST
 from medvision.datamodules.tiled import TiledDataModule
 from medvision.errors import RunError
@@ -52,7 +53,7 @@ def open_model(run: str | Path | RunFolder) -> Model:
 def _open_all(folder: RunFolder) -> Model:
     opened = [_open(one) for one in member_runs(folder)]
     first = opened[0]
-    datamodule = datamodule_of(first.experiment)
+    datamodule = create_datamodule(first.experiment)
     tables = [read_table(one.folder.split) for one in opened]
     return Model(
         name=f"{first.experiment.name}/{folder.path.name}",
@@ -112,17 +113,6 @@ def _read_range(path: Path) -> TrainingRange:
         return TrainingRange.from_json(read_json(path))
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{path}: damaged, or of another version of medvision; without it predict works, too") from error
-
-
-def datamodule_of(experiment: Experiment) -> DataModule:
-    """The datamodule of an experiment, not set up: its data set may be elsewhere or gone.
-
-    Raises:
-        ConfigError: a class of somebody else's that it names cannot be imported.
-    """
-    kind = find_class("data", experiment.data["name"])
-    settings = typed_arguments("data", experiment.data)
-    return kind(**settings, split=experiment.split, seed=experiment.seed)
 
 
 def _own_reader(datamodule: DataModule) -> Callable[[str], np.ndarray] | None:

@@ -35,6 +35,7 @@ from medvision.config.settings import Experiment, PlateauSchedule, mode_of
 from medvision.config.sweep_values import in_sweep
 from medvision.data.tiles import tiles_differ
 from medvision.datamodules.base import DataModule
+from medvision.datamodules.creation import create_datamodule
 from medvision.describe import shown_rows
 from medvision.errors import ConfigError, MedvisionError, RunError
 from medvision.evaluation.decision import check_rule
@@ -65,9 +66,7 @@ def build_datamodule(experiment: Experiment) -> DataModule:
         DataError: what is wrong with the data, a line each.
         ConfigError: three classes or more have no thresholds.
     """
-    kind = find_class("data", experiment.data["name"])
-    settings = typed_arguments("data", experiment.data)
-    datamodule = kind(**settings, split=experiment.split, seed=experiment.seed)
+    datamodule = create_datamodule(experiment)
     datamodule.setup()
     _check_evaluation(experiment, datamodule)
     return datamodule

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from medvision.answers import datamodule_of
 from medvision.config.settings import Experiment
 from medvision.data.sources import MaskDecoder
 from medvision.data.table import normalise_table
 from medvision.datamodules.base import DataModule
+from medvision.datamodules.creation import create_datamodule
 from medvision.datamodules.masked import MaskedDataModule
 from medvision.errors import DataError
 from medvision.runs import RunFolder, read_table, reads_run
@@ -89,7 +89,7 @@ def open_data(folder: RunFolder, experiment: Experiment) -> DataAtHand:
     Raises:
         DataError: its folder is not there, or the run names files outside of it.
     """
-    data = datamodule_of(experiment)
+    data = create_datamodule(experiment)
     if not Path(data.root).is_dir():
         raise DataError(f"data.root: {data.root} is no folder here")
     split = read_table(folder.split)

@@ -8,14 +8,12 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from medvision.answering.model import Model
 from medvision.answers import open_model
 from medvision.config import load_experiment
 from medvision.config.settings import Experiment
-from medvision.evaluation.operating_point import UNCHANGED, Decision
-from medvision.runs import RunFolder, open_run, read_json, read_table, reads_run
+from medvision.runs import RunFolder, open_run, read_json, reads_run
 
 ASKING = RLock()
 """Held while a network is opened or asked; one for all runs: visitors wait for each other, as two images of 50
@@ -37,7 +35,6 @@ class Opened:
     label: str
     folder: RunFolder
     shelf: Mapping[str, "Opened"] = field(default_factory=dict, repr=False)
-    _lock: RLock = field(default_factory=RLock, repr=False)
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -64,27 +61,6 @@ class Opened:
         inner = self.folder.parts.glob("*/environment.json") if self.folder.plan.is_file() else ()
         found = [self.data, *((read_json(file).get("data") or {}) for file in inner)]
         return any(bool(one.get("simulated", False)) for one in found)
-
-    @cached_property
-    def predictions(self) -> pd.DataFrame:
-        """The prediction table; of folds, that of all of them."""
-        return read_table(self.folder.predictions)
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """A row an epoch; a folder of several runs has none."""
-        return read_table(self.folder.history)
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Content of `metrics.json`."""
-        content: dict[str, Any] = read_json(self.folder.metrics)
-        return content
-
-    @cached_property
-    def decision(self) -> Decision:
-        """Temperature and thresholds of one run."""
-        return Decision.from_json(read_json(self.folder.decision)) if self.folder.decision.is_file() else UNCHANGED
 
     @property
     def model(self) -> Model:

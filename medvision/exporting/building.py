@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from medvision.answering.exported import INPUT, OnnxNetwork, open_exported
+from medvision.answering.exported import INPUT, OUTPUTS, OnnxNetwork, open_exported
 from medvision.answering.inputs import Pixels
 from medvision.answering.model import Member, Said
 from medvision.answering.model_info import Precision
@@ -114,7 +114,7 @@ class ProgramNetwork:
         preparation, task = self.source.model.preparation, self.source.reference.task
         if preparation.fit != "none":
             said = self.program(pixels)
-            return {"maps" if name == "mask_probabilities" else name: values for name, values in said.items()}
+            return {OUTPUTS[name]: values for name, values in said.items() if name in OUTPUTS}
 
         def maps(windows: Tensor) -> Tensor:
             return torch.from_numpy(self.program(windows.numpy())["mask_probabilities"])

@@ -5,13 +5,11 @@ from pathlib import Path
 import onnx
 import torch
 
-from medvision.answering.exported import INPUT
+from medvision.answering.exported import INPUT, MOST_BYTES
 from medvision.answering.model_info import KEY, ModelInfo
 from medvision.errors import ModelError
 from medvision.exporting.graph import AnswerGraph
 
-# What protocol buffers, of which an ONNX file is made, hold at most.
-LARGEST = 2**31 - 1
 EXAMPLE = (2, 5, 9)
 """Images, and by how much they are higher and wider than the square: no size may be taken for another."""
 
@@ -46,7 +44,7 @@ def write_onnx(graph: AnswerGraph, channels: int, path: Path) -> None:
         raise cannot_export("onnx", error) from error
     assert program is not None
     model = program.model_proto
-    if model.ByteSize() > LARGEST:
+    if model.ByteSize() > MOST_BYTES:
         raise ModelError(f"--format onnx: the network has {model.ByteSize() / 1e9:.1f} GB, an ONNX file holds 2 GB")
     sides = [side.dim_param or side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     wanted = [dynamic_shapes(graph)[0].get(k, side) for k, side in enumerate(example.shape)]

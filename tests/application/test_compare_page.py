@@ -9,6 +9,7 @@ from medvision.application import compare_page
 from medvision.application.compare_page import TESTED, image_of_run, show
 from medvision.errors import DataError
 from medvision.evaluation.operating_point import UNCHANGED
+from medvision.runs import read_table
 from tests.answering.fakes import Brightness
 from tests.application.fakes import draw_page, grey, image_bytes, opened_fake, shown_texts, upload
 
@@ -67,7 +68,7 @@ def test_an_image_of_the_test_split(two, tmp_path, monkeypatch):
     assert len(choice.options) == 90
     choice.set_value(4).run()
     texts = shown_texts(drawn)
-    assert names[-1] == ("first/1", two[0].predictions["image"][3])
+    assert names[-1] == ("first/1", read_table(two[0].folder.predictions)["image"][3])
     assert sum("Answer" in text for text in texts) == 2
     # A file name may be a patient's.
     assert not any("3.png" in text for text in texts)
